@@ -1,0 +1,25 @@
+//! PERSISTENT RESERVE IN and OUT (SPC-4 6.15, 6.16).
+
+use super::Cdb;
+
+mod keys;
+mod out;
+mod reservation;
+mod types;
+
+pub use keys::{KeysView, read_keys_cdb};
+pub use out::{Abort, AllTargetPorts, Aptpl, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, Preempt};
+pub use reservation::{Holder, READ_RESERVATION_LEN, ReadReservation, read_reservation_cdb};
+pub use types::{Generation, InAction, OutAction, ReservationType, Scope};
+
+/// PERSISTENT RESERVE IN.
+pub const PERSISTENT_RESERVE_IN: u8 = 0x5e;
+/// PERSISTENT RESERVE OUT.
+pub const PERSISTENT_RESERVE_OUT: u8 = 0x5f;
+
+/// PERSISTENT RESERVE IN with room for `allocation` bytes (SPC-4 6.15.1).
+#[must_use]
+pub const fn pr_in_cdb(action: InAction, allocation: u16) -> Cdb {
+    let [a0, a1] = allocation.to_be_bytes();
+    Cdb::new([PERSISTENT_RESERVE_IN, action as u8, 0, 0, 0, 0, 0, a0, a1, 0])
+}

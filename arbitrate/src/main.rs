@@ -1,0 +1,3 @@
+//! The `arbitrate` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `palisade`: heartbeat, service groups and the node daemon.
+
+fn main() {}
