@@ -30,6 +30,11 @@ impl Answer {
     /// Past the last block (21/00).
     pub const LBA_OUT_OF_RANGE: Self = Self::illegal(0x21, 0);
 
+    /// The file could not be read (03/11/00).
+    pub(super) const UNRECOVERED_READ_ERROR: Self = Self::Check(Sense::new(SenseKey::MEDIUM_ERROR, 0x11, 0));
+    /// The file could not be written (03/0C/00).
+    pub(super) const WRITE_ERROR: Self = Self::Check(Sense::new(SenseKey::MEDIUM_ERROR, 0x0c, 0));
+
     const fn illegal(asc: u8, ascq: u8) -> Self {
         Self::Check(Sense::new(SenseKey::ILLEGAL_REQUEST, asc, ascq))
     }

@@ -40,9 +40,20 @@ impl Attention {
 }
 
 /// All waiting conditions: one flat list sorted by nexus, so that equal states are equal values.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Attentions(Vec<(NexusId, Attention)>);
+
+impl Clone for Attentions {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Keeps the memory it has: the emulator copies its state for every command.
+    fn clone_from(&mut self, from: &Self) {
+        self.0.clone_from(&from.0);
+    }
+}
 
 impl Attentions {
     /// Lets `nexus` be told of `what`, once.

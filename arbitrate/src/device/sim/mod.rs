@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`pr`] | the persistent-reservation state machine |
 //! | [`access`] | which commands a reservation lets through |
-//! | [`unit`] | the whole unit: unit attentions, SPC-2 reservations, commands |
+//! | [`mod@unit`] | the whole unit: unit attentions, SPC-2 reservations, resets |
 //!
 //! All of these are pure: the model checker explores the structs that the programs run.
 
@@ -13,9 +13,13 @@ mod answer;
 mod attention;
 mod nexus;
 pub mod pr;
+mod profile;
+mod spec;
 pub mod unit;
 
 pub use answer::Answer;
 pub use attention::Attention;
 pub use nexus::NexusId;
+pub use profile::{MAX_NEXUSES, NexusName, Profile, ProfileError, TooManyNexuses};
+pub use spec::{InitiatorName, SCHEME, SimSpec, SpecError, TargetPort};
 pub use unit::{LogicalUnit, Welcome};

@@ -14,6 +14,9 @@ use super::nexus::NexusId;
 use super::pr::Reservations;
 use crate::codec::pr::PrOut;
 
+#[cfg(test)]
+mod tests;
+
 /// What a nexus that the unit never saw before is told first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,7 +30,7 @@ pub enum Welcome {
 }
 
 /// The state of one logical unit.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct LogicalUnit {
     pr: Reservations,
     /// Holder of an SPC-2 reservation (RESERVE(6), RESERVE(10)).
@@ -35,6 +38,19 @@ pub struct LogicalUnit {
     /// Nexuses 0 to this have been seen; resets are told to all of them.
     last_known: Option<NexusId>,
     welcome: Welcome,
+}
+
+impl Clone for LogicalUnit {
+    fn clone(&self) -> Self {
+        Self { pr: self.pr.clone(), ..*self }
+    }
+
+    /// Keeps the memory it has: the emulator copies its state for every command.
+    fn clone_from(&mut self, from: &Self) {
+        let Self { pr, reserved_by, last_known, welcome } = self;
+        (*reserved_by, *last_known, *welcome) = (from.reserved_by, from.last_known, from.welcome);
+        pr.clone_from(&from.pr);
+    }
 }
 
 impl LogicalUnit {

@@ -39,13 +39,33 @@ struct Reservation {
 }
 
 /// The persistent-reservation state machine.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Reservations {
     generation: u32,
     /// Sorted by nexus.
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
     attentions: Attentions,
+}
+
+impl Clone for Reservations {
+    fn clone(&self) -> Self {
+        Self {
+            generation: self.generation,
+            registrations: self.registrations.clone(),
+            reservation: self.reservation,
+            attentions: self.attentions.clone(),
+        }
+    }
+
+    /// Keeps the memory it has: the emulator copies its state for every command.
+    fn clone_from(&mut self, from: &Self) {
+        let Self { generation, registrations, reservation, attentions } = self;
+        *generation = from.generation;
+        *reservation = from.reservation;
+        registrations.clone_from(&from.registrations);
+        attentions.clone_from(&from.attentions);
+    }
 }
 
 impl Reservations {
