@@ -15,14 +15,16 @@ use super::clock::now;
 use super::error::{SimError, at};
 use super::file::{self, Head, ReadError, SLOT, State, WriteError};
 use super::lock::{Held, LockedFile};
+use super::medium;
 use super::nexus::NexusId;
+use super::profile::TooManyNexuses;
+use super::reply::Reply;
 use super::spec::{InitiatorName, SimSpec};
 use super::unit::LogicalUnit;
-use super::{Reply, medium};
 use crate::codec::Cdb;
 use crate::device::{
-    Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice, SenseBytes,
-    TransportError,
+    Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
+    SenseBytes, TransportError,
 };
 use crate::time::Instant;
 
@@ -65,20 +67,20 @@ impl SimDevice {
         let mut locked = LockedFile::new(file);
         let held = match locked.acquire(now() + PATIENCE) {
             Ok(held) => held,
-            Err(Errno::ETIMEDOUT) => return Err(SimError::Locked { path: path.to_owned(), waited: PATIENCE }),
+            Err(Errno::ETIMEDOUT) => {
+                return Err(SimError::Locked { path: path.to_owned(), waited: PATIENCE });
+            }
             Err(e) => return Err(at(path)(e.into())),
         };
         let mut buffer = Vec::with_capacity(SLOT);
-        let (head, mut state) = match file::read(&held, None, &mut buffer) {
+        let (head, state) = match file::read(&held, None, &mut buffer) {
             Ok(Some(found)) => found,
             Ok(None) => return Err(SimError::of_read(path, ReadError::BothDamaged)),
             Err(e) => return Err(SimError::of_read(path, e)),
         };
-        let nexus = state.profile.intern(&parsed.initiator, parsed.port)?;
-        state.unit.introduce(nexus);
         let scratch = state.unit.clone();
         let mut cache = Cache { head, state, scratch, buffer };
-        cache.store_profile(&held).map_err(at(path))?;
+        let nexus = cache.introduce(&held, &parsed).map_err(at(path))??;
         locked.release(held);
         Ok(Self { name: spec.to_owned(), initiator: parsed.initiator, nexus, file: locked, cache })
     }
@@ -90,7 +92,11 @@ impl SimDevice {
     }
 
     /// Locks, brings the cache up to date, calls `f`, unlocks.
-    fn locked<R>(&mut self, deadline: Instant, f: impl FnOnce(&mut Cache, &Held) -> Result<R, Delivery>) -> Result<R, Delivery> {
+    fn locked<R>(
+        &mut self,
+        deadline: Instant,
+        f: impl FnOnce(&mut Cache, &Held) -> Result<R, Delivery>,
+    ) -> Result<R, Delivery> {
         let held = self.file.acquire(deadline).map_err(not_sent)?;
         let result = match self.cache.refresh(&held) {
             Ok(()) => f(&mut self.cache, &held),
@@ -121,13 +127,15 @@ impl ScsiDevice for SimDevice {
             Data::In(b) => b.len(),
             Data::Out(b) => b.len(),
         };
-        let outcome = if asked > MAX_TRANSFER { Err(not_sent(Errno::EINVAL)) } else { self.run(&mut request) };
+        let outcome =
+            if asked > MAX_TRANSFER { Err(not_sent(Errno::EINVAL)) } else { self.run(&mut request) };
         let took = now().since(issued);
         match outcome {
             Err(delivery) => Completion::unanswered(delivery, took),
             Ok(reply) => {
                 let residual = u32::try_from(asked.saturating_sub(reply.moved)).unwrap_or(u32::MAX);
-                let sense = reply.answer.sense().map_or(SenseBytes::EMPTY, |s| SenseBytes::new(&s.emit_fixed()));
+                let sense =
+                    reply.answer.sense().map_or(SenseBytes::EMPTY, |s| SenseBytes::new(&s.emit_fixed()));
                 Completion { sense, ..Completion::answered(reply.answer.status(), residual, took) }
             }
         }
@@ -152,7 +160,8 @@ impl ScsiDevice for SimDevice {
     }
 
     fn own_transport_id(&self) -> Option<Vec<u8>> {
-        Some(super::inquire::transport_id(&self.initiator))
+        let _ = &self.initiator;
+        None
     }
 }
 
@@ -211,15 +220,21 @@ impl Cache {
         }
     }
 
-    /// Stores the whole state: names may be new.
-    fn store_profile(&mut self, file: &File) -> std::io::Result<()> {
-        match file::write(file, self.head, &self.state, &mut self.buffer) {
-            Ok(head) => {
-                self.head = head;
-                Ok(())
+    /// Makes a nexus known, if it is new.
+    fn introduce(&mut self, file: &File, who: &SimSpec) -> std::io::Result<Result<NexusId, TooManyNexuses>> {
+        let before = self.state.clone();
+        let nexus = match self.state.profile.intern(&who.initiator, who.port) {
+            Ok(n) => n,
+            Err(e) => return Ok(Err(e)),
+        };
+        self.state.unit.introduce(nexus);
+        if self.state != before {
+            match file::write(file, self.head, &self.state, &mut self.buffer) {
+                Ok(head) => self.head = head,
+                Err(WriteError::Nothing(e) | WriteError::Unknown(e)) => return Err(e),
             }
-            Err(WriteError::Nothing(e) | WriteError::Unknown(e)) => Err(e),
         }
+        Ok(Ok(nexus))
     }
 }
 
@@ -227,7 +242,9 @@ impl Cache {
 pub(super) fn open_file(path: &Path, how: &OpenOptions) -> Result<File, SimError> {
     let file = match how.open(path) {
         Ok(f) => f,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(SimError::Missing(PathBuf::from(path))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(SimError::Missing(PathBuf::from(path)));
+        }
         Err(e) => return Err(at(path)(e)),
     };
     file::check_magic(&file).map_err(|e| SimError::of_read(path, e))?;

@@ -141,7 +141,12 @@ fn slot(file: &File, head: Head, buffer: &mut Vec<u8>) -> Result<Option<State>, 
 }
 
 /// Stores `state` as the successor of `head`.
-pub(super) fn write(file: &File, head: Head, state: &State, buffer: &mut Vec<u8>) -> Result<Head, WriteError> {
+pub(super) fn write(
+    file: &File,
+    head: Head,
+    state: &State,
+    buffer: &mut Vec<u8>,
+) -> Result<Head, WriteError> {
     buffer.clear();
     serde_json::to_writer(&mut *buffer, state).map_err(|e| WriteError::Nothing(e.into()))?;
     let next = Head {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use super::answer::Answer;
 use super::file::BLOCKS_AT;
-use super::{Medium, Reply};
+use super::reply::{Medium, Reply};
 
 /// Carries out what `reply` intends. A file that fails is a medium that fails: MEDIUM ERROR.
 pub(super) fn carry_out(file: &File, reply: Reply, data_out: &[u8], data_in: &mut [u8]) -> Reply {
@@ -16,7 +16,7 @@ pub(super) fn carry_out(file: &File, reply: Reply, data_out: &[u8], data_in: &mu
     };
     match (done, reply.medium) {
         (Ok(()), _) => reply,
-        (Err(_), Medium::Write { .. }) => Reply { moved: 0, ..Reply::ended(Answer::WRITE_ERROR) },
-        (Err(_), _) => Reply { moved: 0, ..Reply::ended(Answer::UNRECOVERED_READ_ERROR) },
+        (Err(_), Medium::Write { .. }) => Reply::ended(Answer::WRITE_ERROR),
+        (Err(_), _) => Reply::ended(Answer::UNRECOVERED_READ_ERROR),
     }
 }
