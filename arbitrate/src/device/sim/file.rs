@@ -76,6 +76,17 @@ pub(super) enum WriteError {
     Unknown(io::Error),
 }
 
+/// Where a state is stored: the file, or what a test puts in its place to see the order of the writes.
+pub(super) trait Store {
+    fn put(&self, b: &[u8], at: u64) -> io::Result<()>;
+}
+
+impl Store for File {
+    fn put(&self, b: &[u8], at: u64) -> io::Result<()> {
+        self.write_all_at(b, at)
+    }
+}
+
 /// Checks that the file is ours.
 pub(super) fn check_magic(file: &File) -> Result<(), ReadError> {
     let mut magic = [0; MAGIC.len()];
@@ -142,7 +153,7 @@ fn slot(file: &File, head: Head, buffer: &mut Vec<u8>) -> Result<Option<State>, 
 
 /// Stores `state` as the successor of `head`.
 pub(super) fn write(
-    file: &File,
+    file: &impl Store,
     head: Head,
     state: &State,
     buffer: &mut Vec<u8>,
@@ -157,9 +168,9 @@ pub(super) fn write(
     if buffer.len() > SLOT {
         return Err(WriteError::Nothing(io::ErrorKind::FileTooLarge.into()));
     }
-    file.write_all_at(buffer, SLOTS_AT[next.slot()]).map_err(WriteError::Nothing)?;
+    file.put(buffer, SLOTS_AT[next.slot()]).map_err(WriteError::Nothing)?;
     let at = HEADS_AT + if next.slot() == 0 { 0 } else { HEAD as u64 };
-    file.write_all_at(&next.emit(), at).map_err(WriteError::Unknown)?;
+    file.put(&next.emit(), at).map_err(WriteError::Unknown)?;
     Ok(next)
 }
 

@@ -49,6 +49,43 @@ fn killed_at_any_moment_the_file_holds_every_answered_command() {
     assert_eq!((keys(&mut d).0, keys(&mut d).1.len()), (seen, 1));
 }
 
+/// Remembers what would have been written.
+#[derive(Default)]
+struct Recorder(std::cell::RefCell<Vec<(u64, Vec<u8>)>>);
+
+impl file::Store for Recorder {
+    fn put(&self, b: &[u8], at: u64) -> std::io::Result<()> {
+        self.0.borrow_mut().push((at, b.to_vec()));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_store_cut_anywhere_leaves_the_old_state_or_the_new() {
+    let disk = Disk::new();
+    drop(disk.open("a"));
+    let file = OpenOptions::new().read(true).write(true).open(&disk.path).unwrap();
+    let read = || file::read(&file, None, &mut Vec::new()).unwrap().unwrap();
+    // Twice: each slot is once the one in force.
+    for name in ["b", "c"] {
+        let (head, old) = read();
+        let mut new = old.clone();
+        new.unit.introduce(new.profile.intern(&name.parse().unwrap(), TargetPort::default()).unwrap());
+        let recorder = Recorder::default();
+        file::write(&recorder, head, &new, &mut Vec::new()).unwrap();
+        let writes = recorder.0.take();
+        for (i, (at, bytes)) in writes.iter().enumerate() {
+            for n in 0..=bytes.len() {
+                file.write_all_at(&bytes[..n], *at).unwrap();
+                let now = read().1;
+                let whole = i + 1 == writes.len() && n == bytes.len();
+                assert!(now == new || (now == old && !whole), "write {i}, byte {n}");
+            }
+        }
+        assert_eq!(read().1, new);
+    }
+}
+
 /// Spoils a byte in the middle of the state that has this sequence number.
 fn spoil(disk: &Disk, at: u64) {
     let file = OpenOptions::new().read(true).write(true).open(&disk.path).unwrap();
