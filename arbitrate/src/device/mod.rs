@@ -5,6 +5,7 @@
 
 pub mod classify;
 pub mod retry;
+pub mod sim;
 
 use std::time::Duration;
 

@@ -1,0 +1,71 @@
+//! Which commands a reservation lets through, for whom.
+//!
+//! Conflict by default: a command is let through only where a row of the standard says so.
+
+use super::nexus::NexusId;
+use super::pr::Reservations;
+
+/// What a command wants of the unit, as far as reservations care.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    /// Told to anyone at any time: INQUIRY, REPORT LUNS, REQUEST SENSE (SPC-4 table 66, SPC-2 table 10).
+    Identify,
+    /// Asks about the unit, touches no data, admitted under every persistent reservation: TEST UNIT
+    /// READY (SPC-4 table 66), READ CAPACITY (SBC-3 table 13).
+    Ask,
+    /// Reads data, or what SPC-4 table 66 treats alike (REPORT SUPPORTED OPERATION CODES).
+    Read,
+    /// Writes data. SYNCHRONIZE CACHE counts as a write (SBC-3 table 13); LIO, going by the direction of
+    /// the data, admits it under the Write Exclusive types.
+    Write,
+    /// PERSISTENT RESERVE IN: always admitted by a persistent reservation.
+    ReservationIn,
+    /// PERSISTENT RESERVE OUT: its own rules decide, action by action (SPC-4 table 67).
+    ReservationOut,
+    /// RESERVE(6), RESERVE(10).
+    Reserve,
+    /// RELEASE(6), RELEASE(10).
+    Release,
+}
+
+impl Access {
+    /// Whether a waiting unit attention is told in place of executing the command (SAM-5 5.14.1).
+    #[must_use]
+    pub const fn hears_attentions(self) -> bool {
+        !matches!(self, Self::Identify)
+    }
+}
+
+/// Whether a command may go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[must_use]
+pub enum Verdict {
+    /// It may.
+    Admitted,
+    /// RESERVATION CONFLICT.
+    Conflict,
+}
+
+impl Reservations {
+    /// What the persistent reservation in force says to `access` from `nexus`.
+    pub fn check_access(&self, nexus: NexusId, access: Access) -> Verdict {
+        if self.admits(nexus, access) { Verdict::Admitted } else { Verdict::Conflict }
+    }
+
+    fn admits(&self, nexus: NexusId, access: Access) -> bool {
+        let restricted_read = match access {
+            Access::Identify | Access::Ask | Access::ReservationIn | Access::ReservationOut => return true,
+            // CRH is 0: while anybody is registered, SPC-2 reservations conflict for everybody, the
+            // registrants included (SPC-4 5.12.3; SPC-2 5.5.1). LIO reports CRH=1 and differs.
+            Access::Reserve | Access::Release => return self.registrations().next().is_none(),
+            Access::Read => true,
+            Access::Write => false,
+        };
+        let Some(kind) = self.kind() else { return true };
+        // Types 1, 3: the holder alone. Types 5, 6: every registrant. Types 7, 8: every registrant is a
+        // holder. All: reads are everybody's unless the type restricts them (SPC-4 table 66, 5.12.10).
+        let one_of_us =
+            if kind.registrants_only() { self.is_registered(nexus) } else { self.is_holder(nexus) };
+        one_of_us || (restricted_read && !kind.restricts_reads())
+    }
+}

@@ -1,0 +1,83 @@
+//! Unit attentions waiting to be told, per nexus.
+//!
+//! Invariant: a nexus has each condition at most once, and hears them in the order in which they arose.
+//! Must never drop one: a defender learns from them that it was preempted.
+
+use serde::{Deserialize, Serialize};
+
+use super::nexus::NexusId;
+use crate::codec::{Sense, SenseKey};
+
+/// A condition a nexus has to be told of (SPC-4 annex D names the codes).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attention {
+    /// 29/00: power was on for the first time as far as this nexus knows.
+    PowerOn,
+    /// 29/03: a LOGICAL UNIT RESET.
+    DeviceReset,
+    /// 2A/03: CLEAR took reservation and registrations.
+    ReservationsPreempted,
+    /// 2A/04: the reservation that admitted this registrant is gone or of another type.
+    ReservationsReleased,
+    /// 2A/05: this nexus was preempted.
+    RegistrationsPreempted,
+}
+
+impl Attention {
+    /// As the target tells it.
+    #[must_use]
+    pub const fn sense(self) -> Sense {
+        let (asc, ascq) = match self {
+            Self::PowerOn => (0x29, 0),
+            Self::DeviceReset => (0x29, 3),
+            Self::ReservationsPreempted => (0x2a, 3),
+            Self::ReservationsReleased => (0x2a, 4),
+            Self::RegistrationsPreempted => (0x2a, 5),
+        };
+        Sense::new(SenseKey::UNIT_ATTENTION, asc, ascq)
+    }
+}
+
+/// All waiting conditions: one flat list sorted by nexus, so that equal states are equal values.
+#[derive(PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Attentions(Vec<(NexusId, Attention)>);
+
+impl Clone for Attentions {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Keeps the memory it has: the emulator copies its state for every command.
+    fn clone_from(&mut self, from: &Self) {
+        self.0.clone_from(&from.0);
+    }
+}
+
+impl Attentions {
+    /// Lets `nexus` be told of `what`, once.
+    pub(super) fn establish(&mut self, nexus: NexusId, what: Attention) {
+        if !self.of(nexus).any(|a| a == what) {
+            let at = self.0.partition_point(|(n, _)| *n <= nexus);
+            self.0.insert(at, (nexus, what));
+        }
+    }
+
+    /// The oldest condition of `nexus`, which is told hereby.
+    pub(super) fn take(&mut self, nexus: NexusId) -> Option<Attention> {
+        let at = self.0.iter().position(|(n, _)| *n == nexus)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// What waits for `nexus`, oldest first.
+    pub(super) fn of(&self, nexus: NexusId) -> impl Iterator<Item = Attention> + '_ {
+        self.0.iter().filter(move |(n, _)| *n == nexus).map(|(_, a)| *a)
+    }
+
+    /// Whether the list is one that [`Attentions::establish`] could have made.
+    pub(super) fn is_sound(&self) -> bool {
+        self.0.is_sorted_by_key(|(n, _)| *n)
+            && self.0.iter().enumerate().all(|(i, a)| !self.0[..i].contains(a))
+    }
+}

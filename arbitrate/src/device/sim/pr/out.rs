@@ -1,0 +1,230 @@
+//! PERSISTENT RESERVE OUT, service action by service action (SPC-4 6.16, 5.12.7 to 5.12.11).
+//!
+//! Every action first finds its reasons to refuse, then changes the state as a whole: a refused command
+//! has changed nothing.
+
+use super::{MAX_REGISTRATIONS, Registration, Reservation, Reservations};
+use crate::codec::pr::{AllTargetPorts, Aptpl, OutAction, PrOut, ReservationType};
+use crate::device::sim::answer::Answer;
+use crate::device::sim::attention::Attention;
+use crate::device::sim::nexus::NexusId;
+use crate::key::Key;
+
+/// Whether REGISTER compares the key that stood there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Compare,
+    Ignore,
+}
+
+impl Reservations {
+    /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions and SPC-2 reservations come
+    /// before this and are [`super::super::LogicalUnit`]'s business.
+    pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        // SPC-4 6.16.3: SPEC_I_PT, ALL_TG_PT and APTPL ask for what REPORT CAPABILITIES does not offer.
+        // The last two are ignored by the actions they don't belong to.
+        if c.list.spec_i_pt {
+            return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
+        }
+        match c.action {
+            OutAction::Register => self.register(nexus, c, Existing::Compare),
+            OutAction::RegisterAndIgnoreExistingKey => self.register(nexus, c, Existing::Ignore),
+            OutAction::Reserve => self.reserve(nexus, c),
+            OutAction::Release => self.release(nexus, c),
+            OutAction::Clear => self.clear(nexus, c),
+            // The two differ only in what becomes of the victims' commands (see `aborted_by`).
+            OutAction::Preempt | OutAction::PreemptAndAbort => self.preempt(nexus, c),
+            // Their place: not offered yet.
+            OutAction::RegisterAndMove | OutAction::ReplaceLostReservation => Answer::INVALID_FIELD_IN_CDB,
+        }
+    }
+
+    /// The nexuses whose outstanding commands `c` aborts if it ends with GOOD now: those registered with
+    /// the named key, whether a reservation moves or not (SPC-4 5.12.11.2.6). The emulator executes each
+    /// command as a whole and has none outstanding; a model with queued commands drops these.
+    pub fn aborted_by<'a>(&'a self, nexus: NexusId, c: &'a PrOut) -> impl Iterator<Item = NexusId> + 'a {
+        let everyone_else =
+            c.list.target.is_zero() && self.kind().is_some_and(ReservationType::all_registrants);
+        self.registrations()
+            .filter(move |_| c.action == OutAction::PreemptAndAbort)
+            .filter(move |r| r.key == c.list.target || (everyone_else && r.nexus != nexus))
+            .map(|r| r.nexus)
+    }
+
+    /// REGISTER, REGISTER AND IGNORE EXISTING KEY (SPC-4 5.12.7).
+    fn register(&mut self, nexus: NexusId, c: &PrOut, existing: Existing) -> Answer {
+        if c.list.aptpl == Aptpl::Yes || c.list.all_target_ports == AllTargetPorts::Yes {
+            return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
+        }
+        let new = c.list.target;
+        // An unregistered nexus counts as registered with 0: any other RESERVATION KEY conflicts.
+        if existing == Existing::Compare && c.list.own != self.key_of(nexus).unwrap_or_default() {
+            return Answer::Conflict;
+        }
+        match (self.position(nexus), new.is_zero()) {
+            // "Do nothing": PRGENERATION stays as well, as it does on LIO.
+            (Err(_), true) => return Answer::Good,
+            (Err(_), false) if self.registrations.len() >= MAX_REGISTRATIONS => {
+                return Answer::NO_REGISTRATION_RESOURCES;
+            }
+            (Err(at), false) => self.registrations.insert(at, Registration { nexus, key: new }),
+            // A new key for a holder leaves the reservation in force (SPC-4 5.12.7).
+            (Ok(at), false) => self.registrations[at].key = new,
+            (Ok(_), true) => self.unregister(nexus),
+        }
+        self.next_generation()
+    }
+
+    /// SPC-4 5.12.11.2, Unregistering.
+    fn unregister(&mut self, nexus: NexusId) {
+        let was_holder = self.is_holder(nexus);
+        self.registrations.retain(|r| r.nexus != nexus);
+        let Some(r) = self.reservation.filter(|_| was_holder) else { return };
+        // An all-registrants reservation stands until its last registrant goes, and then nobody is left
+        // to be told.
+        if r.kind.all_registrants() && !self.registrations.is_empty() {
+            return;
+        }
+        self.reservation = None;
+        if r.kind.registrants_only() {
+            self.tell_others(nexus, Attention::ReservationsReleased);
+        }
+    }
+
+    /// RESERVE (SPC-4 5.12.9).
+    fn reserve(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        if !self.has_key(nexus, c.list.own) {
+            return Answer::Conflict;
+        }
+        match self.reservation {
+            None => {
+                self.reservation = Some(Reservation::of(nexus, kind));
+                Answer::Good
+            }
+            // A holder may ask again for what it has; another type must be released or preempted first.
+            Some(r) if r.kind == kind && self.is_holder(nexus) => Answer::Good,
+            Some(_) => Answer::Conflict,
+        }
+    }
+
+    /// RELEASE (SPC-4 5.12.11.2, Releasing).
+    fn release(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        if !self.has_key(nexus, c.list.own) {
+            return Answer::Conflict;
+        }
+        // A registrant that holds nothing releases nothing: GOOD, and the type is not looked at.
+        let Some(r) = self.reservation.filter(|_| self.is_holder(nexus)) else { return Answer::Good };
+        if r.kind != kind {
+            return Answer::INVALID_RELEASE;
+        }
+        self.reservation = None;
+        // Types 1 and 3 shut the other registrants out; these have nothing to lose and are told nothing.
+        if r.kind.registrants_only() {
+            self.tell_others(nexus, Attention::ReservationsReleased);
+        }
+        Answer::Good
+    }
+
+    /// CLEAR (SPC-4 5.12.11.2, Clearing): holder or not, any registrant may.
+    fn clear(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        if !self.has_key(nexus, c.list.own) {
+            return Answer::Conflict;
+        }
+        self.tell_others(nexus, Attention::ReservationsPreempted);
+        self.registrations.clear();
+        self.reservation = None;
+        self.next_generation()
+    }
+
+    /// PREEMPT, PREEMPT AND ABORT (SPC-4 5.12.11.2, Preempting).
+    fn preempt(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        if !self.has_key(nexus, c.list.own) {
+            return Answer::Conflict;
+        }
+        let victim = c.list.target;
+        match self.reservation {
+            // Key 0 stands for all other registrants where all hold, and for nobody elsewhere.
+            Some(r) if r.holder.is_none() && victim.is_zero() => self.preempt_reservation(nexus, c, r, None),
+            _ if victim.is_zero() => Answer::INVALID_FIELD_IN_PARAMETER_LIST,
+            Some(r) if r.holder.and_then(|h| self.key_of(h)) == Some(victim) => {
+                self.preempt_reservation(nexus, c, r, Some(victim))
+            }
+            // GOOD below is not victory: the key was registered and held nothing.
+            _ => self.remove_registrations(nexus, victim),
+        }
+    }
+
+    /// The key is a holder's: the reservation moves to the preempter, with the type it names. A holder
+    /// may preempt itself and keeps its registration. `victim` none: all others.
+    fn preempt_reservation(
+        &mut self,
+        nexus: NexusId,
+        c: &PrOut,
+        old: Reservation,
+        victim: Option<Key>,
+    ) -> Answer {
+        let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        self.remove(nexus, |r| r.nexus != nexus && victim.is_none_or(|v| r.key == v));
+        self.reservation = Some(Reservation::of(nexus, kind));
+        // Who stays registered is told only where the type is another one.
+        if old.kind != kind {
+            self.tell_others(nexus, Attention::ReservationsReleased);
+        }
+        self.next_generation()
+    }
+
+    /// The key is no holder's: its registrations go, the preempter's own among them if it named itself;
+    /// scope and type are not looked at (SPC-4 5.12.11.2, Removing registrations).
+    fn remove_registrations(&mut self, nexus: NexusId, victim: Key) -> Answer {
+        if !self.keys().any(|k| k == victim) {
+            return Answer::Conflict;
+        }
+        self.remove(nexus, |r| r.key == victim);
+        // Only an all-registrants reservation can lose its last holder here.
+        if self.registrations.is_empty() {
+            self.reservation = None;
+        }
+        self.next_generation()
+    }
+
+    /// Removes registrations; those removed are told, the preempter is not.
+    fn remove(&mut self, preempter: NexusId, goes: impl Fn(&Registration) -> bool) {
+        let Self { registrations, attentions, .. } = self;
+        registrations.retain(|r| {
+            let goes = goes(r);
+            if goes && r.nexus != preempter {
+                attentions.establish(r.nexus, Attention::RegistrationsPreempted);
+            }
+            !goes
+        });
+    }
+
+    /// Establishes `what` for every registered nexus but `except`.
+    fn tell_others(&mut self, except: NexusId, what: Attention) {
+        let Self { registrations, attentions, .. } = self;
+        for r in registrations.iter().filter(|r| r.nexus != except) {
+            attentions.establish(r.nexus, what);
+        }
+    }
+
+    /// Whether `nexus` is registered, with `key` (SPC-4 6.16.3: the RESERVATION KEY is verified for
+    /// every action but REGISTER AND IGNORE EXISTING KEY).
+    fn has_key(&self, nexus: NexusId, key: Key) -> bool {
+        self.key_of(nexus) == Some(key)
+    }
+
+    /// Counts a command that changed registrations (SPC-4 6.15.2). 32 bits, wrapping; RESERVE, RELEASE
+    /// and refused commands don't count.
+    fn next_generation(&mut self) -> Answer {
+        self.generation = self.generation.wrapping_add(1);
+        Answer::Good
+    }
+}
+
+impl Reservation {
+    fn of(nexus: NexusId, kind: ReservationType) -> Self {
+        Self { kind, holder: (!kind.all_registrants()).then_some(nexus) }
+    }
+}
