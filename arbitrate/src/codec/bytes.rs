@@ -15,7 +15,6 @@ pub(crate) fn u8_at(b: &[u8], at: usize, what: &'static str) -> Result<u8, Decod
     array::<1>(b, at, what).map(|[v]| v)
 }
 
-#[allow(dead_code, reason = "for the decoders that follow")]
 pub(crate) fn be16(b: &[u8], at: usize, what: &'static str) -> Result<u16, DecodeError> {
     array(b, at, what).map(u16::from_be_bytes)
 }

@@ -48,6 +48,11 @@ impl Cdb {
         &self.bytes[..usize::from(self.len)]
     }
 
+    /// The bytes with zeros behind them, so that decoders read fields at fixed places without checks.
+    pub(crate) const fn padded(&self) -> &[u8; 16] {
+        &self.bytes
+    }
+
     /// The operation code.
     #[must_use]
     pub const fn opcode(&self) -> u8 {

@@ -3,14 +3,24 @@
 //! Pure: no I/O, no clock. A decoder checks every bound, believes no length the device claims beyond
 //! the bytes it was given, and returns a [`DecodeError`] instead of a guess. Names follow SPC-4, SBC-3.
 
+pub mod asc;
+pub mod block;
 mod bytes;
 pub mod cdb;
 mod error;
+pub mod inquiry;
+pub mod opcode;
 pub mod pr;
+mod request;
+pub mod reserve;
 pub mod sense;
 pub mod status;
+mod text;
+pub mod vpd;
 
 pub use cdb::Cdb;
 pub use error::DecodeError;
+pub use request::RequestError;
 pub use sense::{Sense, SenseKey};
 pub use status::Status;
+pub use text::Text;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::DecodeError;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 use super::bytes::u8_at;
+use super::{DecodeError, asc};
 
 /// The sense key (SPC-4 4.5.6): what kind of thing happened.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +54,12 @@ impl SenseKey {
             0xf => "COMPLETED",
             _ => "RESERVED",
         }
+    }
+}
+
+impl fmt::Display for SenseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -107,6 +115,12 @@ impl Sense {
         }
     }
 
+    /// What the additional sense code says, in T10's words; `None` for a code without any.
+    #[must_use]
+    pub fn text(&self) -> Option<&'static str> {
+        asc::text(self.asc, self.ascq)
+    }
+
     /// Fixed format, 18 bytes (SPC-4 4.5.3).
     #[must_use]
     pub const fn emit_fixed(&self) -> [u8; 18] {
@@ -124,5 +138,29 @@ impl Sense {
     pub const fn emit_descriptor(&self) -> [u8; 8] {
         let code = if self.deferred { 0x73 } else { 0x72 };
         [code, self.key.0, self.asc, self.ascq, 0, 0, 0, 0]
+    }
+}
+
+/// `UNIT ATTENTION, RESERVATIONS PREEMPTED (2a/03)`; a code without words prints as its numbers.
+impl fmt::Display for Sense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.deferred {
+            f.write_str("deferred: ")?;
+        }
+        let words = self.text().unwrap_or("unknown additional sense code");
+        write!(f, "{}, {words} ({:02x}/{:02x})", self.key, self.asc, self.ascq)
+    }
+}
+
+/// The words beside the numbers, so that a reader of the JSON needs no table.
+impl Serialize for Sense {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut out = s.serialize_struct("Sense", 5)?;
+        out.serialize_field("key", self.key.name())?;
+        out.serialize_field("asc", &format_args!("{:02x}", self.asc))?;
+        out.serialize_field("ascq", &format_args!("{:02x}", self.ascq))?;
+        out.serialize_field("text", &self.text())?;
+        out.serialize_field("deferred", &self.deferred)?;
+        out.end()
     }
 }

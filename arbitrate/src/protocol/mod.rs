@@ -1,1 +1,21 @@
-//! Pure state machines.
+//! Who owns a disk: pure state machines (design section 6).
+//!
+//! A protocol takes an [`Event`] and the time, and returns a [`Step`]: the one thing to do next, and
+//! what there is to tell. It never reads a clock, sleeps, allocates, or touches a device. The structs
+//! here are the ones the model checker explores and the ones [`crate::runtime`] drives.
+
+mod challenger;
+mod defender;
+mod keys;
+mod rules;
+mod timing;
+mod wire;
+
+pub use challenger::{ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Doubt, Refusal};
+pub use defender::{
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, Lease, Miss,
+};
+pub use keys::{Lives, MAX_LIVES};
+pub use rules::{Rule, Rules};
+pub use timing::{Profile, Timing, TimingError, TimingSpec, WATCHDOG_GRANULARITY};
+pub use wire::{Command, Event, Next, NoAnswer, Reply, Step};

@@ -1,1 +1,10 @@
-//! Clocks, threads, signals, files.
+//! Clocks, threads, signals, files: does I/O, decides nothing.
+//!
+//! The protocols decide; this layer sends what they ask for, tells them what came back, and keeps time.
+
+pub mod drive;
+pub mod executor;
+pub mod handover;
+pub mod lives;
+pub mod pacer;
+pub mod store;

@@ -5,11 +5,13 @@ use super::Cdb;
 mod keys;
 mod out;
 mod reservation;
+pub mod transport_id;
 mod types;
 
 pub use keys::{KeysView, read_keys_cdb};
 pub use out::{Abort, AllTargetPorts, Aptpl, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, Preempt};
 pub use reservation::{Holder, READ_RESERVATION_LEN, ReadReservation, read_reservation_cdb};
+pub use transport_id::{TransportId, TransportIdError};
 pub use types::{Generation, InAction, OutAction, ReservationType, Scope};
 
 /// PERSISTENT RESERVE IN.

@@ -1,0 +1,68 @@
+//! Whose a key is, seen from one node.
+
+use arrayvec::ArrayVec;
+
+use crate::key::{ClusterId, Incarnation, Key, NodeNumber, Stance};
+
+/// How many earlier lives of this node are remembered per device.
+pub const MAX_LIVES: usize = 16;
+
+/// What this node knows of itself: enough to tell its ghosts from an impostor.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Lives {
+    cluster: ClusterId,
+    node: NodeNumber,
+    ghosts: ArrayVec<Key, MAX_LIVES>,
+}
+
+/// Whose a key found on a device is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// A proven earlier life of this very node.
+    Ghost,
+    /// Another node of this cluster.
+    Peer(NodeNumber, Stance, Incarnation),
+    /// This node's number in a life this host knows nothing of.
+    Impostor,
+    /// Another cluster, or another tool.
+    Foreign,
+}
+
+impl Lives {
+    /// A node and the keys of its earlier lives that are proven its own (state folder, or the own
+    /// TransportID in READ FULL STATUS); of more than [`MAX_LIVES`] the last ones.
+    #[must_use]
+    pub fn new(cluster: ClusterId, node: NodeNumber, ghosts: &[Key]) -> Self {
+        let from = ghosts.len().saturating_sub(MAX_LIVES);
+        Self { cluster, node, ghosts: ghosts[from..].iter().copied().collect() }
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn node(&self) -> NodeNumber {
+        self.node
+    }
+
+    /// The ghosts, oldest first.
+    #[must_use]
+    pub fn ghosts(&self) -> &[Key] {
+        &self.ghosts
+    }
+
+    pub(super) fn owner(&self, key: Key) -> Owner {
+        if self.ghosts.contains(&key) {
+            return Owner::Ghost;
+        }
+        match key.parts_in(self.cluster) {
+            None => Owner::Foreign,
+            Some(p) if p.node == self.node => Owner::Impostor,
+            Some(p) => Owner::Peer(p.node, p.stance, p.incarnation),
+        }
+    }
+}

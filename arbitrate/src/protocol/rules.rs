@@ -1,0 +1,58 @@
+//! The safety rules a test may break on purpose.
+//!
+//! Ordinary builds cannot: [`Rules`] is empty there and keeps every rule. The feature `teeth` lets the
+//! model checker break one and see that it notices. No program of this project is built with it.
+
+/// One rule of design section 6.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// The window is counted from the completion of the read that showed the own challenging key.
+    WindowFromObservation,
+    /// The holder first seen is preempted, nobody else.
+    PreemptHolderFirstSeen,
+    /// Only a read-back says who won.
+    ReadBackDecides,
+    /// The first lease comes from a tick begun after the win.
+    LeaseFromTick,
+    /// A lease is counted from the issue of the READ KEYS that showed no challenge.
+    LeaseFromIssue,
+    /// A deposed life never registers again.
+    DeposedStaysOut,
+    /// The window is waited where no reservation is found, too.
+    WindowWithoutReservation,
+}
+
+/// Which rules are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Rules {
+    #[cfg(feature = "teeth")]
+    broken: Option<Rule>,
+}
+
+impl Rules {
+    /// Every rule kept.
+    #[cfg(not(feature = "teeth"))]
+    pub const SOUND: Self = Self {};
+
+    /// Every rule kept.
+    #[cfg(feature = "teeth")]
+    pub const SOUND: Self = Self { broken: None };
+
+    /// All rules but one.
+    #[cfg(feature = "teeth")]
+    #[must_use]
+    pub const fn without(rule: Rule) -> Self {
+        Self { broken: Some(rule) }
+    }
+
+    #[cfg(not(feature = "teeth"))]
+    #[allow(clippy::unused_self, reason = "same call in both builds")]
+    pub(super) const fn keep(self, _: Rule) -> bool {
+        true
+    }
+
+    #[cfg(feature = "teeth")]
+    pub(super) fn keep(self, rule: Rule) -> bool {
+        self.broken != Some(rule)
+    }
+}

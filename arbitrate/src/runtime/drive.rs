@@ -1,0 +1,90 @@
+//! Runs a protocol on a device: sends what it asks for, waits when it waits.
+//!
+//! Decides nothing: whatever happens is handed to the protocol with the time.
+
+use crate::protocol::{
+    ChallengeEnd, ChallengeNote, Challenger, DefenceEnd, DefenceNote, Defender, Event, Next, Step,
+};
+use crate::runtime::executor::Executor;
+use crate::runtime::pacer::{Pacer, Woke};
+use crate::time::Instant;
+
+/// A protocol as the driver sees it.
+trait Machine {
+    type Note;
+    type End;
+    fn start(&mut self, now: Instant) -> Step<Self::Note, Self::End>;
+    fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<Self::Note, Self::End>;
+}
+
+impl Machine for Challenger {
+    type Note = ChallengeNote;
+    type End = ChallengeEnd;
+    fn start(&mut self, now: Instant) -> Step<ChallengeNote, ChallengeEnd> {
+        Self::start(self, now)
+    }
+    fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<ChallengeNote, ChallengeEnd> {
+        Self::handle(self, event, now)
+    }
+}
+
+impl Machine for Defender {
+    type Note = DefenceNote;
+    type End = DefenceEnd;
+    fn start(&mut self, now: Instant) -> Step<DefenceNote, DefenceEnd> {
+        Self::start(self, now)
+    }
+    fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<DefenceNote, DefenceEnd> {
+        Self::handle(self, event, now)
+    }
+}
+
+/// Runs a challenge to its end. `tell` hears every note at once, on this thread.
+pub fn challenge(
+    challenger: &mut Challenger,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+    tell: &mut dyn FnMut(Instant, &ChallengeNote),
+) -> ChallengeEnd {
+    run(challenger, on, pacer, tell)
+}
+
+/// Runs a defence to its end. `tell` hears every note at once, on this thread: it feeds the watchdog
+/// and must not block, allocate or lock.
+pub fn defence(
+    defender: &mut Defender,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+    tell: &mut dyn FnMut(Instant, &DefenceNote),
+) -> DefenceEnd {
+    run(defender, on, pacer, tell)
+}
+
+fn run<M: Machine>(
+    machine: &mut M,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+    tell: &mut dyn FnMut(Instant, &M::Note),
+) -> M::End {
+    let mut step = machine.start(pacer.now());
+    loop {
+        let now = pacer.now();
+        for note in &step.notes {
+            tell(now, note);
+        }
+        step = match step.next {
+            Next::End(end) => return end,
+            Next::Wait(until) => {
+                let event = match pacer.wait(until) {
+                    Woke::Time => Event::Wake,
+                    Woke::Stop => Event::Release,
+                };
+                machine.handle(event, pacer.now())
+            }
+            Next::Issue { command, deadline } => {
+                let reply = on.run(&command, deadline, pacer);
+                machine.handle(Event::Reply(reply), pacer.now())
+            }
+        };
+    }
+}

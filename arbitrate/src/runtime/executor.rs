@@ -1,0 +1,217 @@
+//! Sends commands to one device, consuming unit attentions by the one retry policy.
+//!
+//! Allocates nothing after it was made: a defender's tick runs through here. Every command sent is
+//! shown to an [`Observer`], which must not block.
+
+use arrayvec::ArrayVec;
+
+use crate::codec::pr::{
+    KeysView, READ_RESERVATION_LEN, ReadReservation, read_keys_cdb, read_reservation_cdb,
+};
+use crate::codec::{Cdb, Sense};
+use crate::device::classify::{Class, classify};
+use crate::device::retry::{Effect, MAX_ATTENTIONS, Verdict, judge};
+use crate::device::{Completion, Data, MAX_TRANSFER, Request, ScsiDevice};
+use crate::protocol::{Command, NoAnswer, Reply};
+use crate::runtime::pacer::Pacer;
+use crate::time::Instant;
+
+/// First allocation length of a READ KEYS: 1,023 keys.
+const KEYS_ALLOCATION: u16 = 8192;
+/// How often a READ KEYS that keeps growing is repeated.
+const MAX_REREADS: u8 = 3;
+
+/// One command as it was sent and answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// When it was issued.
+    pub at: Instant,
+    /// The command.
+    pub cdb: Cdb,
+    /// The first 24 bytes of data sent with it: a basic PR OUT list; empty for others.
+    pub list: [u8; 24],
+    /// How it ended.
+    pub completion: Completion,
+}
+
+/// Is shown every command. Runs on the fencing path: must not block, allocate or lock.
+pub trait Observer {
+    /// One command has ended.
+    fn sent(&mut self, s: &Sent);
+    /// A unit attention was consumed: something happened to this nexus.
+    fn attention(&mut self, sense: Sense) {
+        let _ = sense;
+    }
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn sent(&mut self, _: &Sent) {}
+}
+
+/// How a command ended after the retries.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// What it means.
+    pub class: Class,
+    /// The last completion.
+    pub completion: Completion,
+    /// The unit attentions consumed on the way, oldest first.
+    pub attentions: ArrayVec<Sense, { MAX_ATTENTIONS as usize }>,
+}
+
+/// Sends commands to one device.
+pub struct Executor<'a> {
+    device: &'a mut dyn ScsiDevice,
+    observer: &'a mut dyn Observer,
+    buf: Box<[u8]>,
+}
+
+impl<'a> Executor<'a> {
+    /// Takes a device; allocates the one buffer.
+    pub fn new(device: &'a mut dyn ScsiDevice, observer: &'a mut dyn Observer) -> Self {
+        Self { device, observer, buf: vec![0; MAX_TRANSFER].into_boxed_slice() }
+    }
+
+    /// The device.
+    pub fn device(&mut self) -> &mut dyn ScsiDevice {
+        self.device
+    }
+
+    /// Sends a command that reads up to `len` bytes; returns what came, cut to what was transferred.
+    pub fn read(&mut self, cdb: Cdb, len: usize, deadline: Instant, pacer: &mut dyn Pacer) -> (Ended, &[u8]) {
+        let len = len.min(MAX_TRANSFER);
+        let ended = self.send(cdb, Transfer::In(len), Effect::Reads, deadline, pacer);
+        let residual = usize::try_from(ended.completion.residual).unwrap_or(len);
+        let got = if ended.class == Class::Good { len.saturating_sub(residual) } else { 0 };
+        (ended, &self.buf[..got])
+    }
+
+    /// Sends a command that carries `out`, or nothing if that is empty.
+    pub fn write(
+        &mut self,
+        cdb: Cdb,
+        out: &[u8],
+        effect: Effect,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> Ended {
+        self.send(cdb, Transfer::Out(out), effect, deadline, pacer)
+    }
+
+    /// Runs one command of a protocol.
+    pub fn run(&mut self, command: &Command, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
+        match command {
+            Command::ReadKeys => self.read_keys(deadline, pacer),
+            Command::ReadReservation => {
+                let len = usize::from(READ_RESERVATION_LEN);
+                let (ended, data) = self.read(read_reservation_cdb(), len, deadline, pacer);
+                match (ended.class, ReadReservation::parse(data)) {
+                    (Class::Good, Ok(r)) => Reply::Reservation(r),
+                    (Class::Good, Err(_)) => Reply::Unknown(NoAnswer::Malformed),
+                    (other, _) => reply(&other),
+                }
+            }
+            Command::Out(out) => {
+                let list = out.list.emit();
+                reply(&self.write(out.basic_cdb(), &list, Effect::Changes, deadline, pacer).class)
+            }
+        }
+    }
+
+    /// READ KEYS, repeated with more room while the answer is cut off.
+    fn read_keys(&mut self, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
+        let mut allocation = KEYS_ALLOCATION;
+        for _ in 0..MAX_REREADS {
+            let cdb = read_keys_cdb(allocation);
+            let (ended, data) = self.read(cdb, usize::from(allocation), deadline, pacer);
+            if ended.class != Class::Good {
+                return reply(&ended.class);
+            }
+            let got = data.len();
+            match KeysView::parse(data).map(|v| v.truncated()) {
+                Err(_) => return Reply::Unknown(NoAnswer::Malformed),
+                Ok(None) => return self.keys(got),
+                Ok(Some(need)) => match u16::try_from(need) {
+                    Ok(need) if need > allocation => allocation = need,
+                    // Cut although it fits, or longer than a READ KEYS can ask for.
+                    _ => return Reply::Unknown(NoAnswer::Malformed),
+                },
+            }
+        }
+        Reply::Unknown(NoAnswer::Restless)
+    }
+
+    fn keys(&self, got: usize) -> Reply<'_> {
+        KeysView::parse(&self.buf[..got]).map_or(Reply::Unknown(NoAnswer::Malformed), Reply::Keys)
+    }
+
+    fn send(
+        &mut self,
+        cdb: Cdb,
+        transfer: Transfer<'_>,
+        effect: Effect,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> Ended {
+        let mut attentions = ArrayVec::new();
+        loop {
+            let at = pacer.now();
+            let (data, list) = match transfer {
+                Transfer::In(len) => {
+                    self.buf[..len].fill(0);
+                    (Data::In(&mut self.buf[..len]), [0; 24])
+                }
+                Transfer::Out([]) => (Data::None, [0; 24]),
+                Transfer::Out(b) => {
+                    let mut list = [0; 24];
+                    let n = b.len().min(list.len());
+                    list[..n].copy_from_slice(&b[..n]);
+                    (Data::Out(b), list)
+                }
+            };
+            let completion = self.device.execute(Request { cdb, data, deadline });
+            self.observer.sent(&Sent { at, cdb, list, completion });
+            let class = classify(&completion);
+            #[allow(clippy::cast_possible_truncation, reason = "the capacity fits a u8")]
+            let consumed = attentions.len() as u8;
+            let verdict = judge(&class, effect, consumed);
+            if let Class::UnitAttention(sense) = class {
+                self.observer.attention(sense);
+                let _ = attentions.try_push(sense);
+            }
+            match verdict {
+                Verdict::Again(pause) if pacer.now() + pause < deadline => pacer.pause(pause),
+                _ => return Ended { class, completion, attentions },
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Transfer<'b> {
+    In(usize),
+    Out(&'b [u8]),
+}
+
+/// What a class other than [`Class::Good`] with data means to a protocol.
+fn reply(class: &Class) -> Reply<'static> {
+    match *class {
+        Class::Good => Reply::Good,
+        Class::Conflict => Reply::Conflict,
+        Class::NotReady(s) | Class::Illegal(s) => Reply::Refused(NoAnswer::Sense(s)),
+        // A unit attention came instead of the command, time and again: it was not executed.
+        Class::UnitAttention(_) => Reply::Refused(NoAnswer::Restless),
+        Class::Busy(s) => Reply::Refused(NoAnswer::Busy(s.0)),
+        Class::NotSent(errno) => Reply::Refused(NoAnswer::Local(errno)),
+        Class::DeviceLost => Reply::Refused(NoAnswer::DeviceLost),
+        Class::Failed(s) => Reply::Unknown(NoAnswer::Sense(s)),
+        Class::TaskAborted => Reply::Unknown(NoAnswer::Aborted),
+        Class::TransportLost(t) => Reply::Unknown(NoAnswer::Transport(t.host, t.driver, t.errno)),
+        Class::Outstanding => Reply::Unknown(NoAnswer::Outstanding),
+        Class::Malformed => Reply::Unknown(NoAnswer::Malformed),
+    }
+}

@@ -1,0 +1,117 @@
+//! Time and interruption, as the drivers of a protocol see them.
+//!
+//! [`SystemPacer`] keeps real time; a simulation brings its own. Must never touch a device.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::time::Instant;
+
+/// Why a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Woke {
+    /// The time has come.
+    Time,
+    /// The operator, or the service manager, wants an end.
+    Stop,
+}
+
+/// Tells the time and waits.
+pub trait Pacer {
+    /// Now.
+    fn now(&self) -> Instant;
+    /// Waits until `until`, or until a stop is asked for; a stop is told once.
+    fn wait(&mut self, until: Instant) -> Woke;
+    /// Waits `d`, whatever happens. For pauses of milliseconds between two tries of one command.
+    fn pause(&mut self, d: Duration);
+}
+
+/// Real time, by CLOCK_BOOTTIME; a stop is SIGTERM or SIGINT.
+#[derive(Debug)]
+pub struct SystemPacer {
+    signals: Option<SignalFd>,
+    last: Option<Signal>,
+}
+
+/// Now, by CLOCK_BOOTTIME.
+#[must_use]
+pub fn now() -> Instant {
+    // The call cannot fail for a clock every kernel since 2.6.39 has; time 0 would make every
+    // deadline pass late, so that the caller is told Unknown rather than something wrong.
+    let t = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or(TimeSpec::new(0, 0));
+    let ns = i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec());
+    Instant::from_nanos(u64::try_from(ns).unwrap_or(0))
+}
+
+impl SystemPacer {
+    /// A pacer that is not interruptible.
+    #[must_use]
+    pub const fn deaf() -> Self {
+        Self { signals: None, last: None }
+    }
+
+    /// A pacer that SIGTERM and SIGINT stop. Blocks both for the calling thread and those it starts
+    /// afterwards, so it is made before any other thread.
+    ///
+    /// # Errors
+    /// The errno of the signal calls.
+    pub fn stopped_by_signals() -> nix::Result<Self> {
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGTERM);
+        set.add(Signal::SIGINT);
+        set.thread_block()?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { signals: Some(fd), last: None })
+    }
+
+    /// The signal that stopped the last wait.
+    #[must_use]
+    pub const fn stopped_by(&self) -> Option<Signal> {
+        self.last
+    }
+}
+
+impl Pacer for SystemPacer {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn wait(&mut self, until: Instant) -> Woke {
+        loop {
+            if let Some(fd) = &self.signals
+                && let Ok(Some(info)) = fd.read_signal()
+            {
+                self.last = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
+                return Woke::Stop;
+            }
+            let left = until.since(now());
+            if left.is_zero() {
+                return Woke::Time;
+            }
+            let timeout = TimeSpec::from_duration(left);
+            let mut polled = [];
+            let mut with_signals;
+            let fds: &mut [PollFd<'_>] = match &self.signals {
+                Some(fd) => {
+                    with_signals = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+                    &mut with_signals
+                }
+                None => &mut polled,
+            };
+            // An interrupted or failed poll is no event: the loop looks at the clock again.
+            let _ = nix::poll::ppoll(fds, Some(timeout), None);
+        }
+    }
+
+    fn pause(&mut self, d: Duration) {
+        if !d.is_zero() {
+            std::thread::sleep(d);
+        }
+    }
+}
