@@ -2,14 +2,22 @@
 
 use super::Cdb;
 
+mod capabilities;
+mod full_status;
 mod keys;
 mod out;
+mod reread;
 mod reservation;
 pub mod transport_id;
 mod types;
 
+pub use capabilities::{CAPABILITIES_LEN, Capabilities, TypeSet, report_capabilities_cdb};
+pub use full_status::{
+    FullStatus, FullStatusView, RegisteredPort, Registration, RegistrationView, read_full_status_cdb,
+};
 pub use keys::{KeysView, read_keys_cdb};
 pub use out::{Abort, AllTargetPorts, Aptpl, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, Preempt};
+pub use reread::{MAX_READS, Reread, RereadError, Step};
 pub use reservation::{Holder, READ_RESERVATION_LEN, ReadReservation, read_reservation_cdb};
 pub use transport_id::{TransportId, TransportIdError};
 pub use types::{Generation, InAction, OutAction, ReservationType, Scope};

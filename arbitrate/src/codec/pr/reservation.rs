@@ -1,5 +1,7 @@
 //! READ RESERVATION (SPC-4 6.15.3).
 
+use serde::Serialize;
+
 use super::types::{Generation, InAction, ReservationType, Scope};
 use crate::codec::bytes::{be32, be64, u8_at};
 use crate::codec::{Cdb, DecodeError};
@@ -15,7 +17,7 @@ pub const fn read_reservation_cdb() -> Cdb {
 }
 
 /// Who holds a reservation, and of what type.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct Holder {
     /// The holder's key; 0 for the types all registrants hold (SPC-4 6.15.3.2).
     pub key: Key,
@@ -24,7 +26,7 @@ pub struct Holder {
 }
 
 /// A READ RESERVATION answer.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct ReadReservation {
     /// PRGENERATION when the answer was made.
     pub generation: Generation,

@@ -22,7 +22,7 @@ use crate::codec::bytes::{array, be16, u8_at};
 
 mod iscsi;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
 pub use iscsi::{CutIsid, IscsiName};

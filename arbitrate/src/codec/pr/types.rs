@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::DecodeError;
 
 /// PRGENERATION (SPC-4 6.15.2): counts the PR OUT commands that change registrations; zeroed at
 /// power-on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Generation(pub u32);
 
 impl fmt::Debug for Generation {
@@ -60,7 +62,8 @@ pub enum OutAction {
 }
 
 /// Type of a persistent reservation (SPC-4 table 222).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum ReservationType {
     /// Only the holder writes.
