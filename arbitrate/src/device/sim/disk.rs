@@ -160,8 +160,7 @@ impl ScsiDevice for SimDevice {
     }
 
     fn own_transport_id(&self) -> Option<Vec<u8>> {
-        let _ = &self.initiator;
-        None
+        Some(self.initiator.transport_id().emit())
     }
 }
 

@@ -210,7 +210,8 @@ impl Head {
     }
 }
 
-/// FNV-1a, 64 bits: tells torn from whole; nobody defends against forgery here.
-fn fnv(b: &[u8]) -> u64 {
+/// FNV-1a, 64 bits: tells torn from whole, and one serial number from another; nobody defends against
+/// forgery here.
+pub(super) fn fnv(b: &[u8]) -> u64 {
     b.iter().fold(0xcbf2_9ce4_8422_2325, |h, v| (h ^ u64::from(*v)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -80,6 +80,10 @@ impl LogicalUnit {
         &self.pr
     }
 
+    pub(super) const fn reservations_mut(&mut self) -> &mut Reservations {
+        &mut self.pr
+    }
+
     /// Holder of the SPC-2 reservation.
     #[must_use]
     pub const fn reserved_by(&self) -> Option<NexusId> {
