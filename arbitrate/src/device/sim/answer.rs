@@ -21,15 +21,13 @@ impl Answer {
     pub const INVALID_FIELD_IN_PARAMETER_LIST: Self = Self::illegal(0x26, 0);
     /// RELEASE names another type than the one in force (26/04).
     pub const INVALID_RELEASE: Self = Self::illegal(0x26, 4);
-    /// The parameter list has an impossible length (1A/00).
-    pub const PARAMETER_LIST_LENGTH: Self = Self::illegal(0x1a, 0);
     /// No room for another registration (55/04).
     pub const NO_REGISTRATION_RESOURCES: Self = Self::illegal(0x55, 4);
-    /// The unit does not know the command (20/00).
-    pub const INVALID_OPCODE: Self = Self::illegal(0x20, 0);
     /// Past the last block (21/00).
     pub const LBA_OUT_OF_RANGE: Self = Self::illegal(0x21, 0);
 
+    /// Fewer blocks were sent than the CDB announced (0B, 4B/00).
+    pub(super) const DATA_PHASE_ERROR: Self = Self::Check(Sense::new(SenseKey::ABORTED_COMMAND, 0x4b, 0));
     /// The file could not be read (03/11/00).
     pub(super) const UNRECOVERED_READ_ERROR: Self = Self::Check(Sense::new(SenseKey::MEDIUM_ERROR, 0x11, 0));
     /// The file could not be written (03/0C/00).

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::pr::transport_id::{IscsiName, TransportId};
+
 /// What precedes a path that names an embedded unit.
 pub const SCHEME: &str = "sim:";
 
@@ -24,7 +26,10 @@ pub struct SimSpec {
 /// (RFC 7143 4.2.7.2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct InitiatorName(String);
+pub struct InitiatorName(IscsiName);
+
+/// What precedes the name in the iSCSI name.
+const IQN: &str = "iqn.2026-11.palisade.sim:";
 
 /// Relative target port identifier, 1 to 65535 (SPC-4 7.8.6.8).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -92,13 +97,14 @@ impl InitiatorName {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str().strip_prefix(IQN).unwrap_or_default()
     }
 
-    /// The iSCSI name it stands for; the nexus has no ISID, so that a re-opened one is the same.
+    /// The TransportID it has at the unit: an iSCSI name without ISID, so that a re-opened nexus is the
+    /// same one.
     #[must_use]
-    pub fn iscsi_name(&self) -> String {
-        format!("iqn.2026-11.palisade.sim:{}", self.0)
+    pub fn transport_id(&self) -> TransportId {
+        TransportId::Iscsi { name: self.0.clone(), isid: None }
     }
 }
 
@@ -107,10 +113,9 @@ impl FromStr for InitiatorName {
 
     fn from_str(s: &str) -> Result<Self, SpecError> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
-        if s.is_empty() || s.len() > 63 || !s.chars().all(fits) {
-            return Err(SpecError::Initiator(s.to_owned()));
-        }
-        Ok(Self(s.to_owned()))
+        let sound = (1..=63).contains(&s.len()) && s.chars().all(fits);
+        let name = IscsiName::new(&format!("{IQN}{s}")).filter(|_| sound);
+        name.map(Self).ok_or_else(|| SpecError::Initiator(s.to_owned()))
     }
 }
 
@@ -124,13 +129,13 @@ impl TryFrom<String> for InitiatorName {
 
 impl From<InitiatorName> for String {
     fn from(n: InitiatorName) -> Self {
-        n.0
+        n.as_str().to_owned()
     }
 }
 
 impl fmt::Display for InitiatorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -192,7 +197,7 @@ mod tests {
         let s: SimSpec = "sim:/tmp/what?.img?as=node-1&port=2".parse().unwrap();
         assert_eq!(s.path, PathBuf::from("/tmp/what?.img"));
         assert_eq!((s.initiator.as_str(), s.port.get()), ("node-1", 2));
-        assert_eq!(s.initiator.iscsi_name(), "iqn.2026-11.palisade.sim:node-1");
+        assert_eq!(s.initiator.transport_id().to_string(), "iqn.2026-11.palisade.sim:node-1");
         assert_eq!("sim:d.img?as=a".parse::<SimSpec>().unwrap().port, TargetPort::default());
     }
 

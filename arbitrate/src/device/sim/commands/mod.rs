@@ -1,7 +1,13 @@
-//! Bytes in, bytes out: a CDB is decoded, checked against what stands before it, and executed.
+//! Bytes in, bytes out: what stands before a command is checked, then it is decoded and executed.
 //!
 //! Invariant: any CDB with any data gets an answer. Must never touch the blocks itself: what is to be
 //! done with them is returned.
+
+mod blocks;
+mod identity;
+mod reservations;
+#[cfg(test)]
+mod tests;
 
 use super::access::Access;
 use super::answer::Answer;
@@ -9,13 +15,20 @@ use super::nexus::NexusId;
 use super::profile::Profile;
 use super::reply::{DataIn, Reply};
 use super::unit::LogicalUnit;
-use crate::codec::Cdb;
-use crate::codec::pr::{
-    InAction, OutAction, PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT, PR_OUT_BASIC_LEN, PrOut, PrOutBasic,
-    ReservationType,
+use crate::codec::block::{RequestSense, SenseFormat, TestUnitReady};
+use crate::codec::opcode::{
+    INQUIRY, READ_10, READ_16, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10, REQUEST_SENSE,
+    RESERVE_6, RESERVE_10, SERVICE_ACTION_IN_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, TEST_UNIT_READY,
+    WRITE_10, WRITE_16,
 };
+use crate::codec::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT};
+use crate::codec::reserve::{Spc2Reserve, Verb};
+use crate::codec::{Cdb, RequestError, Sense, SenseKey};
 
-/// One command as it arrived.
+/// REPORT LUNS (SPC-4 6.33).
+const REPORT_LUNS: u8 = 0xa0;
+
+/// One command as it arrived, and the unit's unchanging side.
 struct Arrived<'a> {
     profile: &'a Profile,
     nexus: NexusId,
@@ -24,9 +37,13 @@ struct Arrived<'a> {
     data_in: &'a mut [u8],
 }
 
+/// What a command came to; the error is one that decoding found.
+type Done = Result<Reply, RequestError>;
+
 impl LogicalUnit {
     /// Executes one command. `data_in` is filled from its beginning; what [`Reply::medium`] says is left
-    /// to the caller.
+    /// to the caller. Allocates nothing for TEST UNIT READY, PERSISTENT RESERVE IN with READ KEYS or READ
+    /// RESERVATION, READ and WRITE.
     pub fn execute(
         &mut self,
         profile: &Profile,
@@ -35,56 +52,65 @@ impl LogicalUnit {
         data_out: &[u8],
         data_in: &mut [u8],
     ) -> Reply {
-        let c = Arrived { profile, nexus, cdb, data_out, data_in };
-        match cdb.opcode() {
-            0x00 => self.ask(&c),
-            PERSISTENT_RESERVE_IN => self.reservation_in(c),
-            PERSISTENT_RESERVE_OUT => self.reservation_out(&c),
-            0x16 => Reply::ended(self.reserve(nexus)),
-            0x17 => Reply::ended(self.release(nexus)),
-            _ => Reply::ended(Answer::INVALID_OPCODE),
-        }
-    }
-
-    fn ask(&mut self, c: &Arrived<'_>) -> Reply {
-        match self.begin(c.nexus, Access::Ask) {
-            Ok(()) => Reply::ended(Answer::Good),
-            Err(a) => Reply::ended(a),
-        }
-    }
-
-    fn reservation_in(&mut self, c: Arrived<'_>) -> Reply {
-        if let Err(a) = self.begin(c.nexus, Access::ReservationIn) {
+        if let Err(a) = self.begin(nexus, access(cdb)) {
             return Reply::ended(a);
         }
-        let Ok(action) = InAction::from_code(c.cdb.service_action()) else {
-            return Reply::ended(Answer::INVALID_FIELD_IN_CDB);
-        };
-        let b = c.cdb.as_bytes();
-        let allocation = usize::from(u16::from_be_bytes([b[7], b[8]]));
-        let mut out = DataIn::new(c.data_in, allocation);
-        let pr = self.reservations();
-        match action {
-            InAction::ReadKeys => {
-                out.put(&pr.generation().0.to_be_bytes());
-                out.put(&u32::try_from(8 * pr.keys().len()).unwrap_or(u32::MAX).to_be_bytes());
-                pr.keys().for_each(|k| out.put(&k.as_u64().to_be_bytes()));
-            }
-            InAction::ReadReservation => out.put(&pr.read_reservation().emit()),
-            _ => return Reply::ended(Answer::INVALID_FIELD_IN_CDB),
+        let c = Arrived { profile, nexus, cdb, data_out, data_in };
+        match self.dispatch(c) {
+            Ok(reply) => reply,
+            Err(e) => Reply::ended(Answer::Check(e.sense())),
         }
-        out.reply()
     }
 
-    fn reservation_out(&mut self, c: &Arrived<'_>) -> Reply {
-        let Ok(action) = OutAction::from_code(c.cdb.service_action()) else {
-            return Reply::ended(Answer::INVALID_FIELD_IN_CDB);
-        };
-        let kind = ReservationType::from_code(c.cdb.as_bytes()[2]).ok();
-        let Ok(list) = PrOutBasic::parse(c.data_out) else {
-            return Reply::ended(Answer::PARAMETER_LIST_LENGTH);
-        };
-        let answer = self.pr_out(c.nexus, &PrOut { action, kind, list });
-        Reply { answer, ..Reply::moved(PR_OUT_BASIC_LEN) }
+    fn dispatch(&mut self, c: Arrived<'_>) -> Done {
+        match c.cdb.opcode() {
+            TEST_UNIT_READY => TestUnitReady::parse(c.cdb).map(|_| Reply::ended(Answer::Good)),
+            REQUEST_SENSE => self.sense(c),
+            INQUIRY => identity::inquiry(c),
+            REPORT_LUNS => identity::report_luns(c),
+            RESERVE_6 | RELEASE_6 | RESERVE_10 | RELEASE_10 => self.spc2(&c),
+            READ_CAPACITY_10 | SERVICE_ACTION_IN_16 => blocks::capacity(c),
+            READ_10 | READ_16 | WRITE_10 | WRITE_16 => blocks::transfer(&c),
+            SYNCHRONIZE_CACHE_10 | SYNCHRONIZE_CACHE_16 => blocks::synchronize(&c),
+            PERSISTENT_RESERVE_IN => reservations::inward(self.reservations(), c),
+            PERSISTENT_RESERVE_OUT => reservations::outward(self.reservations_mut(), &c),
+            other => Err(RequestError::OpCode(other)),
+        }
+    }
+
+    /// REQUEST SENSE tells the oldest unit attention as data (SPC-4 6.39).
+    fn sense(&mut self, c: Arrived<'_>) -> Done {
+        let asked = RequestSense::parse(c.cdb)?;
+        let waiting = self.request_sense(c.nexus);
+        let sense = waiting.map_or(Sense::new(SenseKey::NO_SENSE, 0, 0), |a| a.sense());
+        let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
+        match asked.format {
+            SenseFormat::Fixed => out.put(&sense.emit_fixed()),
+            SenseFormat::Descriptor => out.put(&sense.emit_descriptor()),
+        }
+        Ok(out.reply())
+    }
+
+    fn spc2(&mut self, c: &Arrived<'_>) -> Done {
+        Ok(Reply::ended(match Spc2Reserve::parse(c.cdb)?.verb {
+            Verb::Reserve => self.reserve(c.nexus),
+            Verb::Release => self.release(c.nexus),
+        }))
+    }
+}
+
+/// What a command wants. One that nobody knows is treated as the worst: it must hear its attentions and
+/// meet its conflicts before it is refused.
+fn access(cdb: &Cdb) -> Access {
+    match cdb.opcode() {
+        INQUIRY | REPORT_LUNS | REQUEST_SENSE => Access::Identify,
+        TEST_UNIT_READY | READ_CAPACITY_10 => Access::Ask,
+        SERVICE_ACTION_IN_16 if cdb.service_action() == READ_CAPACITY_16 => Access::Ask,
+        READ_10 | READ_16 => Access::Read,
+        PERSISTENT_RESERVE_IN => Access::ReservationIn,
+        PERSISTENT_RESERVE_OUT => Access::ReservationOut,
+        RESERVE_6 | RESERVE_10 => Access::Reserve,
+        RELEASE_6 | RELEASE_10 => Access::Release,
+        _ => Access::Write,
     }
 }

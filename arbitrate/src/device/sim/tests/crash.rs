@@ -121,6 +121,18 @@ fn a_torn_newest_copy_falls_back_to_the_older() {
 }
 
 #[test]
+fn a_damaged_head_of_the_older_copy_never_makes_it_the_newer() {
+    let disk = Disk::new();
+    let mut d = disk.open("a");
+    assert_eq!(register(&mut d, Key::from_u64(1)), Class::Good);
+    assert_eq!(register(&mut d, Key::from_u64(2)), Class::Good);
+    let newest = disk.shown();
+    // The first byte of a head is the highest of its sequence number.
+    spoil(&disk, HEADS_AT + HEAD_BYTES * ((newest.sequence - 1) % 2));
+    assert_eq!(disk.shown(), newest);
+}
+
+#[test]
 fn two_torn_copies_are_an_error_that_says_what_to_do() {
     let disk = Disk::new();
     let mut d = disk.open("a");

@@ -1,7 +1,9 @@
 //! Many processes, one disk.
 
 use super::*;
-use crate::codec::pr::ReservationType;
+use crate::codec::SenseKey;
+use crate::codec::block::{Access, BlockIo, Extent, Fua};
+use crate::codec::pr::{FullStatus, RegisteredPort, ReservationType, TransportId, read_full_status_cdb};
 use crate::device::{Escalate, ResetError, ResetScope};
 
 #[test]
@@ -132,6 +134,52 @@ fn a_command_that_changes_nothing_stores_nothing() {
     drop(d);
     disk.open("a");
     assert_eq!(disk.shown().sequence, before, "opening a known nexus again changes nothing either");
+}
+
+#[test]
+fn blocks_written_by_one_are_read_by_all_until_fenced() {
+    let disk = Disk::with(&CreateOptions { block_size: 4096, blocks: 16, ..CreateOptions::default() });
+    let (mut a, mut b) = (disk.open("a"), disk.open("b"));
+    let io = |access, lba| BlockIo { access, extent: Extent::new(lba, 1), fua: Fua::No }.cdb();
+    let mut got = [0; 4096];
+    for (lba, byte) in [(0, 0x11), (15, 0x22)] {
+        let done = send(&mut a, io(Access::Write, lba), Data::Out(&[byte; 4096]));
+        assert_eq!((classify(&done), done.residual), (Class::Good, 0));
+        assert_eq!(classify(&send(&mut b, io(Access::Read, lba), Data::In(&mut got))), Class::Good);
+        assert_eq!(got, [byte; 4096]);
+    }
+    let (ka, kind) = (Key::from_u64(1), ReservationType::WriteExclusiveRegistrantsOnly);
+    register(&mut a, ka);
+    assert_eq!(pr_out(&mut a, &PrOut::reserve(ka, kind)), Class::Good);
+    let refused = send(&mut b, io(Access::Write, 0), Data::Out(&[0x33; 4096]));
+    assert_eq!((classify(&refused), refused.residual), (Class::Conflict, 4096));
+    assert_eq!(classify(&send(&mut b, io(Access::Read, 0), Data::In(&mut got))), Class::Good);
+    assert_eq!(got, [0x11; 4096], "a refused write wrote nothing");
+    let c = classify(&send(&mut a, io(Access::Write, 16), Data::Out(&[0; 4096])));
+    assert!(matches!(c, Class::Illegal(s) if s.asc == 0x21), "{c:?}");
+
+    // Somebody cuts the file off: a medium error, no invented zeros.
+    let blocks = std::fs::OpenOptions::new().write(true).open(&disk.path).unwrap();
+    blocks.set_len(1024 * 1024 + 4096).unwrap();
+    let c = classify(&send(&mut a, io(Access::Read, 15), Data::In(&mut got)));
+    assert!(matches!(c, Class::Failed(s) if (s.key, s.asc) == (SenseKey::MEDIUM_ERROR, 0x11)), "{c:?}");
+}
+
+#[test]
+fn a_device_knows_its_own_registration_in_full_status() {
+    let disk = Disk::new();
+    let (mut a, mut b) = (disk.open("a"), disk.open("b&port=7"));
+    register(&mut a, Key::from_u64(1));
+    register(&mut b, Key::from_u64(2));
+    let mut buffer = [0; 1024];
+    let done = send(&mut b, read_full_status_cdb(1024), Data::In(&mut buffer));
+    assert_eq!(classify(&done), Class::Good);
+    let whole = 1024 - usize::try_from(done.residual).unwrap();
+    let status = FullStatus::parse(&buffer[..whole]).unwrap();
+    let own = TransportId::parse_all(&b.own_transport_id().unwrap()).unwrap();
+    let mine: Vec<_> = status.registrations.iter().filter(|r| r.transport_id == own).collect();
+    assert_eq!(mine.len(), 1);
+    assert_eq!((mine[0].key, mine[0].port), (Key::from_u64(2), RegisteredPort::One(7)));
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! READ, WRITE, SYNCHRONIZE CACHE, READ CAPACITY.
+
+use super::{Arrived, Done};
+use crate::codec::block::{Access, BlockIo, Capacity10, Capacity16, Extent, ReadCapacity, SynchronizeCache};
+use crate::device::sim::answer::Answer;
+use crate::device::sim::reply::{DataIn, Medium, Reply};
+
+pub(super) fn transfer(c: &Arrived<'_>) -> Done {
+    let io = BlockIo::parse(c.cdb)?;
+    if !io.extent.fits(c.profile.blocks) {
+        return Ok(Reply::ended(Answer::LBA_OUT_OF_RANGE));
+    }
+    let size = u64::from(c.profile.block_size);
+    // Within the unit, so neither product can overflow.
+    let offset = io.extent.lba().saturating_mul(size);
+    let asked = usize::try_from(u64::from(io.extent.blocks()).saturating_mul(size)).unwrap_or(usize::MAX);
+    Ok(match io.access {
+        // What the buffer has no room for is cut off, as a transport does.
+        Access::Read => Reply { medium: Medium::Read { offset }, ..Reply::moved(asked.min(c.data_in.len())) },
+        // Blocks that were announced and not sent are no blocks to write.
+        Access::Write if c.data_out.len() < asked => Reply::ended(Answer::DATA_PHASE_ERROR),
+        Access::Write => Reply { medium: Medium::Write { offset }, ..Reply::moved(asked) },
+    })
+}
+
+/// The file needs no flushing to be seen by other processes.
+pub(super) fn synchronize(c: &Arrived<'_>) -> Done {
+    let extent: Extent = SynchronizeCache::parse(c.cdb)?.extent;
+    Ok(Reply::ended(if extent.fits(c.profile.blocks) { Answer::Good } else { Answer::LBA_OUT_OF_RANGE }))
+}
+
+pub(super) fn capacity(c: Arrived<'_>) -> Done {
+    let last_lba = c.profile.blocks.saturating_sub(1);
+    let block_len_bytes = c.profile.block_size;
+    Ok(match ReadCapacity::parse(c.cdb)? {
+        ReadCapacity::Ten => {
+            let last_lba = u32::try_from(last_lba).unwrap_or(u32::MAX);
+            let mut out = DataIn::new(c.data_in, usize::MAX);
+            out.put(&Capacity10 { last_lba, block_len_bytes }.emit());
+            out.reply()
+        }
+        ReadCapacity::Sixteen { allocation } => {
+            let answer = Capacity16 {
+                last_lba,
+                block_len_bytes,
+                blocks_per_physical_exponent: 0,
+                lowest_aligned_lba: 0,
+                thin: false,
+                unmapped_read_zero: false,
+            };
+            let mut out = DataIn::new(c.data_in, usize::try_from(allocation).unwrap_or(usize::MAX));
+            out.put(&answer.emit());
+            out.reply()
+        }
+    })
+}
