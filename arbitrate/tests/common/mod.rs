@@ -14,6 +14,13 @@ use serde_json::Value;
 /// How long anything may take that is awaited: far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Short, with room for a machine that is busy building: a lease of 1 s, a second to stop.
+const PROFILE: &str = "tick_ms = 300\ntick_budget_ms = 300\nmargin_ms = 1000\nwindow_ms = 2000\n";
+/// Its window.
+pub(crate) const WINDOW_MS: u64 = 2000;
+/// Its lease.
+pub(crate) const LEASE_MS: u64 = 1000;
+
 /// The program under test.
 pub(crate) fn arbitrate() -> Command {
     let built = env!("CARGO_BIN_EXE_arbitrate");
@@ -59,6 +66,7 @@ fn code(s: ExitStatus) -> i32 {
 impl Stage {
     pub(crate) fn new() -> Self {
         let s = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::write(s.profile(), PROFILE).unwrap();
         s.run(&["sim", "create", &s.path()]).must(0);
         s
     }
@@ -74,6 +82,11 @@ impl Stage {
     /// The disk as seen by the initiator port `name`.
     pub(crate) fn disk(&self, name: &str) -> String {
         format!("sim:{}?as={name}", self.path())
+    }
+
+    /// The timing of these tests.
+    pub(crate) fn profile(&self) -> PathBuf {
+        self.dir.path().join("profile.toml")
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> End {
@@ -96,7 +109,8 @@ impl Stage {
     /// The same with the port and the host (its folders) named.
     pub(crate) fn node_on(&self, verb: &str, number: u8, port: &str, host: &str, args: &[&str]) -> Command {
         let mut c = arbitrate();
-        c.args([verb, &self.disk(port), "--json", "--cluster", "test", "--profile", "fast"])
+        c.args([verb, &self.disk(port), "--json", "--cluster", "test", "--profile"])
+            .arg(self.profile())
             .args(["--node", &number.to_string()])
             .args(args)
             .env("PALISADE_STATE_DIR", self.dir.path().join(host).join("state"))
