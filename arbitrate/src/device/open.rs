@@ -84,3 +84,22 @@ pub fn open(spec: &str) -> Result<Box<dyn ScsiDevice>, OpenError> {
         Ok(Box::new(SgDevice::open(spec)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(errno: i32) -> OpenError {
+        OpenError::of_io(Path::new("/dev/sdb"), &io::Error::from_raw_os_error(errno))
+    }
+
+    #[test]
+    fn every_errno_says_what_to_do() {
+        assert!(of(libc::EACCES).to_string().contains("need root"));
+        assert!(of(libc::EPERM).to_string().contains("need root"));
+        // A disk pulled out between the look at sysfs and the open.
+        assert!(of(libc::ENXIO).to_string().contains("vanished"));
+        assert!(of(libc::ENODEV).to_string().contains("vanished"));
+        assert!(matches!(of(libc::EMFILE), OpenError::Io { .. }));
+    }
+}

@@ -40,8 +40,18 @@ fn what_the_device_is_and_what_it_is_not() -> Result<()> {
     let (code, said) = verb(&g, 1, "reset --scope bus --yes")?;
     assert_ne!(code, 0, "{said}");
 
-    // A partition, a vanished device, a device without SCSI: each with its own words.
-    g.run("printf '2048,,83\\n' >/dev/null; ln -sf /dev/does-not-exist /tmp/link")?;
+    // A partition, a vanished device, a device without SCSI: each with its own words. The table has one
+    // entry: type 83, from sector 2048, 4096 sectors.
+    let sda = disk(&g, 1)?;
+    g.run(&format!(
+        "printf '\\0\\0\\0\\0\\203\\0\\0\\0\\0\\010\\0\\0\\0\\020\\0\\0' | dd of={sda} bs=1 seek=446 conv=notrunc && \
+         printf '\\125\\252' | dd of={sda} bs=1 seek=510 conv=notrunc && sync && blockdev --rereadpt {sda}"
+    ))?;
+    let (code, said) = ours(&g, &format!("exec arbitrate keys {sda}1 --json"))?;
+    assert_eq!(code, 15, "{said}");
+    let answer = said["error"]["answer"].as_str().unwrap_or_default();
+    assert!(answer.contains("is a partition") && answer.contains(&format!("name {sda}")), "{said}");
+    g.run("ln -sf /dev/does-not-exist /tmp/link")?;
     let (code, said) = ours(&g, "exec arbitrate keys /tmp/link --json")?;
     assert_eq!(code, 15, "{said}");
     assert!(said["error"]["answer"].as_str().is_some_and(|a| a.contains("not there")), "{said}");
