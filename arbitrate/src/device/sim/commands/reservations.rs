@@ -87,7 +87,8 @@ fn full_status(pr: &Reservations, profile: &Profile) -> FullStatus {
     FullStatus { generation: pr.generation(), registrations }
 }
 
-/// The request, and how long its parameter list is.
+/// The request, and how long its parameter list is. Stands in for the request decoder that the codecs
+/// are about to have.
 fn decode(c: &Arrived<'_>) -> Result<(PrOut, usize), RequestError> {
     let b = c.cdb.as_bytes();
     let Some([l0, l1, l2, l3]) = b.get(5..9).and_then(|b| b.first_chunk()).filter(|_| b.len() == 10) else {
