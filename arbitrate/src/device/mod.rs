@@ -4,7 +4,9 @@
 //! sense. Nothing here decides who owns a disk; [`classify`] says what an answer means and nothing more.
 
 pub mod classify;
+pub mod open;
 pub mod retry;
+pub mod sg;
 pub mod sim;
 
 use std::time::Duration;
