@@ -6,10 +6,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use arbitrate::clock::now;
 use arbitrate::device::open::open;
 use arbitrate::protocol::{Command, Reply};
 use arbitrate::runtime::executor::{Executor, Unobserved};
-use arbitrate::runtime::pacer::{Pacer, SystemPacer, now};
+use arbitrate::runtime::pacer::{Pacer, SystemPacer};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();

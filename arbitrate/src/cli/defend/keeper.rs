@@ -8,6 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use arbitrate::clock;
 use arbitrate::device::ScsiDevice;
 use arbitrate::key::Key;
 use arbitrate::protocol::{
@@ -176,7 +177,7 @@ impl Shared {
     fn feed(&self) -> Option<(Duration, Instant)> {
         let mut slot = self.watchdog.borrow_mut();
         let watchdog = slot.as_mut()?;
-        let at = arbitrate::runtime::pacer::now();
+        let at = clock::now();
         watchdog.feed();
         Some((watchdog.timeout(), at))
     }
@@ -198,7 +199,7 @@ impl Audience for Ears {
 
     fn defence(&mut self, at: Instant, note: &DefenceNote) {
         if let DefenceNote::Confirmed { feed_before, .. } = note
-            && arbitrate::runtime::pacer::now() < *feed_before
+            && clock::now() < *feed_before
         {
             let _ = self.0.feed();
         }

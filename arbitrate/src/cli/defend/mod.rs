@@ -10,13 +10,14 @@ mod ring;
 
 use std::time::Duration;
 
+use arbitrate::clock;
 use arbitrate::codec::pr::Aptpl;
 use arbitrate::key::ClusterId;
 use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote};
 use arbitrate::runtime::executor::Executor;
+use arbitrate::runtime::handover;
 use arbitrate::runtime::lives::LivesError;
 use arbitrate::runtime::realtime;
-use arbitrate::runtime::{handover, pacer};
 use sd_notify::NotifyState;
 use serde_json::json;
 
@@ -65,13 +66,13 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     };
     let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
     let lives = plan.lives()?;
-    let timeline = Timeline { start: pacer::now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline { start: clock::now(), cluster: node.cluster, out: with.out };
     let place = node.runtime_place(&id.name);
     let start = if a.acquire {
         handover::forget(&place).map_err(|e| challenge::store(&e))?;
         Start::Acquire
     } else {
-        let (key, until) = handover::take(&place, &id.name, (node.cluster, node.number), pacer::now())
+        let (key, until) = handover::take(&place, &id.name, (node.cluster, node.number), clock::now())
             .map_err(|e| {
                 Failure::new(
                     Exit::Refused,

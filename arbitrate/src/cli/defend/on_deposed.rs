@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use arbitrate::runtime::pacer;
+use arbitrate::clock;
 use arbitrate::time::Instant;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
@@ -74,7 +74,7 @@ impl Prepared {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return if status.success() { Ran::Proven } else { Ran::Failed(status.code()) };
             }
-            let left = deadline.since(pacer::now());
+            let left = deadline.since(clock::now());
             if left.is_zero() {
                 break;
             }

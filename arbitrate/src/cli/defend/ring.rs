@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::key::Key;
 use arbitrate::protocol::{ChallengeNote, DefenceNote};
 use arbitrate::runtime::executor::{Observer, Sent};
-use arbitrate::runtime::{pacer, realtime};
+use arbitrate::runtime::realtime;
 use arbitrate::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -84,7 +85,7 @@ impl Observer for Writer {
     }
 
     fn attention(&mut self, sense: Sense) {
-        self.tell(Message::Attention(pacer::now(), sense));
+        self.tell(Message::Attention(clock::now(), sense));
     }
 }
 

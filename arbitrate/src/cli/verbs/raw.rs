@@ -3,12 +3,12 @@
 use std::io::BufRead;
 use std::time::Instant as Started;
 
+use arbitrate::clock;
 use arbitrate::codec::{Cdb, Sense, opcode};
 use arbitrate::device::classify::classify;
 use arbitrate::device::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetScope, ScsiDevice,
 };
-use arbitrate::runtime::pacer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -145,7 +145,7 @@ fn reset(scope: &str, device: &mut dyn ScsiDevice, with: Options, dry_run: bool)
     if dry_run {
         return json!({ "dry_run": true, "reset": format!("{scope:?}") });
     }
-    let end = device.reset(scope, Escalate::No, pacer::now() + with.command_timeout());
+    let end = device.reset(scope, Escalate::No, clock::now() + with.command_timeout());
     match end {
         Ok(()) => json!({ "reset": "done" }),
         Err(e) => json!({ "reset": "failed", "why": e.to_string() }),
@@ -153,7 +153,7 @@ fn reset(scope: &str, device: &mut dyn ScsiDevice, with: Options, dry_run: bool)
 }
 
 fn send(device: &mut dyn ScsiDevice, g: &Given, data: &mut [u8], with: Options) -> Completion {
-    let deadline = pacer::now() + with.command_timeout();
+    let deadline = clock::now() + with.command_timeout();
     let started = Started::now();
     let data = match (g.read, g.out.as_slice()) {
         (0, []) => Data::None,

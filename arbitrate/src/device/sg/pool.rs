@@ -8,9 +8,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::clock::now;
 use crate::codec::Cdb;
 use crate::device::{Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetScope};
-use crate::runtime::pacer::now;
 use crate::time::Instant;
 
 /// Threads a nexus.

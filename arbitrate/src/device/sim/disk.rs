@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::clock::now;
 use super::error::{SimError, at};
 use super::file::{self, Head, ReadError, SLOT, State, WriteError};
 use super::lock::{Held, LockedFile};
@@ -24,6 +23,7 @@ use super::profile::TooManyNexuses;
 use super::reply::Reply;
 use super::spec::{InitiatorName, SimSpec};
 use super::unit::LogicalUnit;
+use crate::clock::now;
 use crate::codec::Cdb;
 use crate::device::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,

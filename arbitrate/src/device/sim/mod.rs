@@ -56,7 +56,6 @@
 pub mod access;
 mod answer;
 mod attention;
-mod clock;
 mod commands;
 mod disk;
 mod error;
