@@ -97,7 +97,7 @@ impl Guest {
     /// Not ended within `timeout` (its process group is then killed), or the guest is gone. A status other than
     /// 0 is no error here.
     pub fn sh(&self, command: &str, timeout: Duration) -> Result<Output> {
-        self.spawn(command)?.finish(timeout)
+        self.told(self.spawn(command).and_then(|job| job.finish(timeout)))
     }
 
     /// Like [`Guest::sh`], handing on what the command writes (both outputs as one) while it runs.
@@ -105,7 +105,7 @@ impl Guest {
     /// # Errors
     /// As for [`Guest::sh`].
     pub fn stream(&self, command: &str, timeout: Duration, piece: impl FnMut(&[u8])) -> Result<Output> {
-        job::stream(&self.agent, command, timeout, piece)
+        self.told(job::stream(&self.agent, command, timeout, piece))
     }
 
     /// Starts a shell command and lets it run.
@@ -212,6 +212,17 @@ impl Guest {
     #[must_use]
     pub fn console(&self) -> String {
         self.machine().console()
+    }
+
+    /// An error is often only the first sign that the machine has ended: then that is the news.
+    fn told<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match self.wait_exit(Duration::from_millis(500)) {
+            Ok(exit) => {
+                let reason = exit.reason.as_deref().unwrap_or("no reason given");
+                error.context(format!("the machine has ended: {reason}\n{}", self.machine().said()))
+            }
+            Err(_) => error,
+        })
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {

@@ -65,7 +65,8 @@ impl Job {
         let pid = match frames.recv_timeout(START) {
             Ok(Frame::Started { pid, .. }) => pid,
             Ok(other) => bail!("{command:?} began with {other:?}"),
-            Err(error) => bail!("{command:?} did not start: {error}"),
+            Err(RecvTimeoutError::Timeout) => bail!("{command:?} did not start within {START:?}"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the guest is gone, before {command:?}"),
         };
         Ok(Self { agent: Arc::clone(agent), command: command.to_owned(), id, pid, frames, ended: None })
     }

@@ -117,8 +117,10 @@ impl Drop for Machine {
         let _ = self.kill();
         if std::env::var_os("PALISADE_LAB_KEEP").is_none() {
             let _ = fs::remove_dir_all(&self.folder);
-        } else {
-            eprintln!("lab: console kept in {}", self.folder.display());
+        } else if let (Some(runs), Some(name)) = (self.folder.parent(), self.folder.file_name()) {
+            let kept = runs.join(format!("kept-{}", name.to_string_lossy()));
+            let _ = fs::rename(&self.folder, &kept);
+            eprintln!("lab: console kept in {}", kept.display());
         }
     }
 }
@@ -164,11 +166,23 @@ fn memory_mib(initramfs: &Path) -> Result<u64> {
 fn own_folder(lab: &Lab) -> Result<PathBuf> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = lab.folder("run")?.join(format!("{}-{number}", std::process::id()));
-    // Left behind by a process of the same number, long ended.
-    let _ = fs::remove_dir_all(&folder);
+    let runs = lab.folder("run")?;
+    sweep(&runs);
+    let folder = runs.join(format!("{}-{number}", std::process::id()));
     fs::create_dir(&folder).with_context(|| format!("{}", folder.display()))?;
     Ok(folder)
+}
+
+/// Removes what killed processes left behind. Several may sweep at a time: who comes second finds nothing.
+fn sweep(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.split_once('-')?.0.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// QEMU's complaints and the end of the console.
