@@ -17,8 +17,8 @@ use crate::protocol::{Command, NoAnswer, Reply};
 use crate::runtime::pacer::Pacer;
 use crate::time::Instant;
 
-/// First allocation length of a READ KEYS: 1,023 keys.
-const KEYS_ALLOCATION: u16 = 8192;
+/// First allocation length of a READ KEYS: 128 keys; a longer list costs a second read.
+const KEYS_ALLOCATION: u16 = 8 + 128 * 8;
 
 /// One command as it was sent and answered.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@
 
 int main(int argc, char **argv)
 {
-	static unsigned char data[8192], sense[64];
+	static unsigned char data[8 + 128 * 8], sense[64];
 	unsigned char cdb[10] = { 0x5e, 0, 0, 0, 0, 0, 0, sizeof data >> 8, sizeof data & 0xff, 0 };
 	struct timespec a, b;
 	long count, i;

@@ -217,9 +217,11 @@ impl<T: Transport> Pool<T> {
         let Some(buffers) = slot.buffers.as_mut() else { return ended(Delivery::DeviceLost) };
         let completion = read(&raw, &buffers.sense, len, now().since(started));
         if let Data::In(b) = request.data {
-            b.copy_from_slice(&buffers.data[..len]);
-            // What this command did not bring must not be read by a later one.
-            buffers.data[..len].fill(0);
+            let residual = usize::try_from(completion.residual).unwrap_or(len);
+            let came = len.saturating_sub(residual);
+            b[..came].copy_from_slice(&buffers.data[..came]);
+            // What this command brought must not be taken for what a later one did not bring.
+            buffers.data[..came].fill(0);
         }
         slot.state = State::Idle;
         completion
