@@ -1,4 +1,4 @@
-//! READ KEYS in a loop through the whole stack: device, deadline, retry policy, decoder.
+//! READ KEYS in a loop as a defender sends it: crew, deadline, retry policy, decoder.
 //!
 //! `read_keys_loop DEVICE COUNT` prints nanoseconds a command. The lab runs it beside a bare SG_IO loop
 //! in C and beside a spawned sg_persist (docs/bench.md).
@@ -7,10 +7,48 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use arbitrate::clock::now;
+use arbitrate::codec::Sense;
 use arbitrate::device::open::open;
-use arbitrate::protocol::{Command, Reply};
-use arbitrate::runtime::executor::{Executor, Unobserved};
-use arbitrate::runtime::pacer::{Pacer, SystemPacer};
+use arbitrate::protocol::{Command, Event, Next, Reply, Step};
+use arbitrate::runtime::crew::{self, Listener, Task};
+use arbitrate::runtime::drive::Machine;
+use arbitrate::runtime::executor::Sent;
+use arbitrate::runtime::pacer::SystemPacer;
+use arbitrate::time::Instant;
+
+/// Reads keys `left` times.
+struct Reader {
+    left: u32,
+}
+
+impl Reader {
+    fn next(&mut self, at: Instant, ok: bool) -> Step<(), bool> {
+        if self.left == 0 || !ok {
+            return Step::new(Next::End(ok));
+        }
+        self.left -= 1;
+        Step::new(Next::Issue { command: Command::ReadKeys, deadline: at + Duration::from_secs(3) })
+    }
+}
+
+impl Machine for Reader {
+    type Note = ();
+    type End = bool;
+    fn start(&mut self, at: Instant) -> Step<(), bool> {
+        self.next(at, true)
+    }
+    fn handle(&mut self, event: Event<'_>, at: Instant) -> Step<(), bool> {
+        self.next(at, matches!(event, Event::Reply(Reply::Keys(_))))
+    }
+}
+
+struct Nobody;
+
+impl Listener<()> for Nobody {
+    fn note(&mut self, _: Instant, (): &()) {}
+    fn sent(&mut self, _: &Sent) {}
+    fn attention(&mut self, _: Sense) {}
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -18,22 +56,28 @@ fn main() -> ExitCode {
         eprintln!("usage: read_keys_loop DEVICE COUNT");
         return ExitCode::from(2);
     };
-    let mut device = match open(device) {
+    let device = match open(device) {
         Ok(d) => d,
         Err(e) => {
             eprintln!("{e}");
             return ExitCode::from(15);
         }
     };
-    let mut unobserved = Unobserved;
-    let mut on = Executor::new(device.as_mut(), &mut unobserved);
-    let mut pacer = SystemPacer::deaf();
+    let mut devices = device.unguarded();
+    if devices.is_empty() {
+        devices.push(device);
+    }
+    let task =
+        Task { machine: Reader { left: count }, listener: Nobody, pacer: Box::new(SystemPacer::deaf()) };
     let started = now();
-    for _ in 0..count.max(1) {
-        let deadline = pacer.now() + Duration::from_secs(3);
-        let reply = on.run(&Command::ReadKeys, deadline, &mut pacer);
-        if !matches!(reply, Reply::Keys(_)) {
-            eprintln!("READ KEYS brought {reply:?}");
+    match crew::run(devices, task, || {}) {
+        Ok((true, _)) => {}
+        Ok((false, _)) => {
+            eprintln!("a READ KEYS brought no keys");
+            return ExitCode::from(1);
+        }
+        Err(e) => {
+            eprintln!("{e}");
             return ExitCode::from(1);
         }
     }

@@ -9,11 +9,15 @@ use crate::runtime::executor::Executor;
 use crate::runtime::pacer::{Pacer, Woke};
 use crate::time::Instant;
 
-/// A protocol as the driver sees it.
-trait Machine {
-    type Note;
-    type End;
+/// A protocol as a driver sees it.
+pub trait Machine {
+    /// What it tells.
+    type Note: Copy;
+    /// How it ends.
+    type End: Copy;
+    /// Begins.
     fn start(&mut self, now: Instant) -> Step<Self::Note, Self::End>;
+    /// Takes what happened and says what to do next.
     fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<Self::Note, Self::End>;
 }
 

@@ -3,6 +3,7 @@
 //! The protocols decide; this layer sends what they ask for, tells them what came back, and keeps time.
 
 pub mod contest;
+pub mod crew;
 pub mod drive;
 pub mod executor;
 pub mod handover;

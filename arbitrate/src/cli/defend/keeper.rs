@@ -5,18 +5,18 @@
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 use arbitrate::clock;
+use arbitrate::codec::Sense;
 use arbitrate::device::ScsiDevice;
 use arbitrate::key::Key;
 use arbitrate::protocol::{
     ChallengeNote, DefenceEnd, DefenceNote, DefenceSetup, Defender, FedWatchdog, FirstLease, Rules,
 };
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
-use arbitrate::runtime::drive;
-use arbitrate::runtime::executor::Executor;
+use arbitrate::runtime::crew::{self, Listener, Task};
+use arbitrate::runtime::executor::{Executor, Observer, Sent};
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer, Woke};
 use arbitrate::runtime::realtime;
@@ -51,71 +51,63 @@ pub(super) struct Keeper {
     pub(super) margin: Duration,
 }
 
-/// What the keeper's parts share; one thread, so cells and no locks.
-struct Shared {
-    writer: RefCell<Writer>,
-    watchdog: RefCell<Option<Watchdog>>,
+/// Log and watchdog: what every part of the keeper needs. Never two parts at a time.
+struct Desk {
+    writer: Writer,
+    watchdog: Option<Watchdog>,
     /// From the command on that may make this node the owner: feeding is then the lease's business.
-    owning: std::cell::Cell<bool>,
+    owning: bool,
 }
 
 impl Keeper {
     pub(super) fn run(self) -> KeeperEnd {
         let Self { contest, start, mut lives, mut device, signals, writer, watchdog, prepared, margin } =
             self;
-        let shared = Rc::new(Shared {
-            writer: RefCell::new(writer),
-            watchdog: RefCell::new(watchdog),
-            owning: std::cell::Cell::new(false),
-        });
-        shared.tell(Message::Realtime(realtime::acquire()));
-        let mut ears = Ears(Rc::clone(&shared));
-        let mut taps = Ears(Rc::clone(&shared));
-        let mut pacer = FedPacer { inner: signals, shared: Rc::clone(&shared) };
-        let mut on = Executor::new(device.as_mut(), &mut taps);
-        let won = match start {
-            Start::Acquire => contest.run(&mut lives, &mut on, &mut pacer, &mut ears),
+        let mut desk = Desk { writer, watchdog, owning: false };
+        desk.writer.tell(Message::Realtime(realtime::acquire()));
+        let (acquired, mut desk, signals) = match start {
+            Start::Acquire => acquire(&contest, &mut lives, device.as_mut(), desk, signals),
             Start::TakeOver { key, until } => {
-                shared.tell(Message::TakenOver(pacer.now(), key));
-                let watchdog = ears.before_ownership();
-                return keep(
-                    &mut taken_over(&contest, key, until, watchdog, pacer.now()),
-                    &mut on,
-                    &mut pacer,
-                    &mut ears,
-                    prepared,
-                    margin,
-                );
+                desk.writer.tell(Message::TakenOver(clock::now(), key));
+                let watchdog = desk.before_ownership();
+                (Ok(taken_over(&contest, key, until, watchdog)), desk, signals)
             }
         };
-        match won {
-            Ok(ContestEnd::Owned { mut defender, .. }) => {
-                keep(&mut defender, &mut on, &mut pacer, &mut ears, prepared, margin)
-            }
-            // Nothing that depends on ownership was started: the watchdog has nothing to guard.
-            Ok(ContestEnd::NotConfirmed { end, .. }) => {
-                shared.disarm();
-                KeeperEnd::NotConfirmed(end)
-            }
-            Ok(ContestEnd::Not(end)) => {
-                shared.disarm();
-                KeeperEnd::NotWon(end)
-            }
-            Err(e) => {
-                shared.disarm();
-                KeeperEnd::Lives(e)
+        match acquired {
+            Ok(defender) => keep(defender, device, desk, signals, prepared, margin),
+            Err(end) => {
+                // Nothing that depends on ownership was started: the watchdog has nothing to guard.
+                desk.disarm();
+                end
             }
         }
     }
 }
 
-fn taken_over(
+/// Challenges; gives the desk and the signals back whatever came of it.
+fn acquire(
     contest: &Contest,
-    key: Key,
-    until: Instant,
-    watchdog: Option<FedWatchdog>,
-    now: Instant,
-) -> Defender {
+    lives: &mut LivesFile,
+    device: &mut dyn ScsiDevice,
+    desk: Desk,
+    signals: SystemPacer,
+) -> (Result<Defender, KeeperEnd>, Desk, SystemPacer) {
+    let desk = RefCell::new(desk);
+    let mut tap = Ears(&desk);
+    let mut on = Executor::new(device, &mut tap);
+    let mut pacer = FedPacer { inner: signals, desk: &desk };
+    let won = contest.run(lives, &mut on, &mut pacer, &mut Ears(&desk));
+    let signals = pacer.inner;
+    let end = match won {
+        Ok(ContestEnd::Owned { defender, .. }) => Ok(*defender),
+        Ok(ContestEnd::NotConfirmed { end, .. }) => Err(KeeperEnd::NotConfirmed(end)),
+        Ok(ContestEnd::Not(end)) => Err(KeeperEnd::NotWon(end)),
+        Err(e) => Err(KeeperEnd::Lives(e)),
+    };
+    (end, desk.into_inner(), signals)
+}
+
+fn taken_over(contest: &Contest, key: Key, until: Instant, watchdog: Option<FedWatchdog>) -> Defender {
     let setup = DefenceSetup {
         key,
         cluster: contest.cluster,
@@ -125,36 +117,48 @@ fn taken_over(
         first: FirstLease::Until(until),
         rules: Rules::default(),
     };
-    Defender::new(setup, now)
+    Defender::new(setup, clock::now())
 }
 
 /// Defends to the end, and stops what depends on ownership where that end was not asked for.
 fn keep(
-    defender: &mut Defender,
-    on: &mut Executor<'_>,
-    pacer: &mut FedPacer,
-    ears: &mut Ears,
+    defender: Defender,
+    device: Box<dyn ScsiDevice>,
+    desk: Desk,
+    signals: SystemPacer,
     prepared: Option<Prepared>,
     margin: Duration,
 ) -> KeeperEnd {
-    let end = drive::defence(defender, on, pacer, &mut |at, note| ears.defence(at, note));
+    let mut devices = device.unguarded();
+    if devices.is_empty() {
+        devices.push(device);
+    }
+    let task = Task { machine: defender, listener: desk, pacer: Box::new(signals) };
+    // What is not granted was said when the keeper began.
+    let prepare = || {
+        let _ = realtime::acquire();
+    };
+    let (end, mut task) = match crew::run(devices, task, prepare) {
+        Ok(end) => end,
+        Err(e) => return KeeperEnd::NoThreads(e),
+    };
+    let deadline = clock::now() + margin;
     let stopped = match end {
         DefenceEnd::Released | DefenceEnd::ReleaseUnproven => {
-            ears.0.disarm();
+            task.listener.disarm();
             None
         }
-        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", pacer.now() + margin, &ears.0)),
-        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", pacer.now() + margin, &ears.0)),
+        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener)),
+        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener)),
     };
     KeeperEnd::Defence { end, stopped }
 }
 
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
-fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, shared: &Shared) -> String {
-    let armed = shared.watchdog.borrow().is_some();
+fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut Desk) -> String {
     let ran = prepared.map(|p| p.run(reason, deadline));
     if ran == Some(Ran::Proven) {
-        shared.disarm();
+        desk.disarm();
         return "--on-deposed ended well".into();
     }
     let what = match ran {
@@ -165,77 +169,94 @@ fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, shared: &Sh
         }
         _ => "--on-deposed took too long and was killed".to_owned(),
     };
-    if armed { format!("{what}; the watchdog stays armed and resets this machine") } else { what }
+    if desk.watchdog.is_some() {
+        format!("{what}; the watchdog stays armed and resets this machine")
+    } else {
+        what
+    }
 }
 
-impl Shared {
-    fn tell(&self, m: Message) {
-        self.writer.borrow_mut().tell(m);
-    }
-
-    /// Feeds; returns when, so that the moment is known to be no later than the feed.
-    fn feed(&self) -> Option<(Duration, Instant)> {
-        let mut slot = self.watchdog.borrow_mut();
-        let watchdog = slot.as_mut()?;
-        let at = clock::now();
+impl Desk {
+    /// Feeds; returns a moment no later than the feed.
+    fn feed(&self) -> Option<FedWatchdog> {
+        let watchdog = self.watchdog.as_ref()?;
+        let fed = clock::now();
         watchdog.feed();
-        Some((watchdog.timeout(), at))
+        Some(FedWatchdog { timeout: watchdog.timeout(), fed })
     }
 
-    fn disarm(&self) {
-        if let Some(w) = self.watchdog.borrow_mut().take() {
+    fn before_ownership(&mut self) -> Option<FedWatchdog> {
+        self.owning = true;
+        self.feed()
+    }
+
+    fn disarm(&mut self) {
+        if let Some(w) = self.watchdog.take() {
             w.disarm();
         }
     }
 }
 
-/// Hears the protocols and the executor.
-struct Ears(Rc<Shared>);
-
-impl Audience for Ears {
-    fn challenge(&mut self, at: Instant, note: &ChallengeNote) {
-        self.0.tell(Message::Challenge(at, *note));
-    }
-
-    fn defence(&mut self, at: Instant, note: &DefenceNote) {
+impl Listener<DefenceNote> for Desk {
+    fn note(&mut self, at: Instant, note: &DefenceNote) {
         if let DefenceNote::Confirmed { feed_before, .. } = note
             && clock::now() < *feed_before
         {
-            let _ = self.0.feed();
+            let _ = self.feed();
         }
-        self.0.tell(Message::Defence(at, *note));
+        self.writer.tell(Message::Defence(at, *note));
     }
 
-    fn before_ownership(&mut self) -> Option<FedWatchdog> {
-        self.0.owning.set(true);
-        self.0.feed().map(|(timeout, fed)| FedWatchdog { timeout, fed })
+    fn sent(&mut self, s: &Sent) {
+        self.writer.sent(s);
+    }
+
+    fn attention(&mut self, sense: Sense) {
+        self.writer.attention(sense);
     }
 }
 
-impl arbitrate::runtime::executor::Observer for Ears {
-    fn sent(&mut self, s: &arbitrate::runtime::executor::Sent) {
-        self.0.writer.borrow_mut().sent(s);
+/// Hears the challenge and its commands.
+struct Ears<'a>(&'a RefCell<Desk>);
+
+impl Audience for Ears<'_> {
+    fn challenge(&mut self, at: Instant, note: &ChallengeNote) {
+        self.0.borrow_mut().writer.tell(Message::Challenge(at, *note));
     }
 
-    fn attention(&mut self, sense: arbitrate::codec::Sense) {
-        self.0.writer.borrow_mut().attention(sense);
+    fn defence(&mut self, at: Instant, note: &DefenceNote) {
+        self.0.borrow_mut().note(at, note);
+    }
+
+    fn before_ownership(&mut self) -> Option<FedWatchdog> {
+        self.0.borrow_mut().before_ownership()
+    }
+}
+
+impl Observer for Ears<'_> {
+    fn sent(&mut self, s: &Sent) {
+        self.0.borrow_mut().writer.sent(s);
+    }
+
+    fn attention(&mut self, sense: Sense) {
+        self.0.borrow_mut().writer.attention(sense);
     }
 }
 
 /// Real time; feeds the watchdog while this node owns nothing that it could guard.
-struct FedPacer {
+struct FedPacer<'a> {
     inner: SystemPacer,
-    shared: Rc<Shared>,
+    desk: &'a RefCell<Desk>,
 }
 
-impl Pacer for FedPacer {
+impl Pacer for FedPacer<'_> {
     fn now(&self) -> Instant {
         self.inner.now()
     }
 
     fn wait(&mut self, until: Instant) -> Woke {
-        while !self.shared.owning.get() {
-            let Some((timeout, fed)) = self.shared.feed() else { break };
+        while !self.desk.borrow().owning {
+            let Some(FedWatchdog { timeout, fed }) = self.desk.borrow().feed() else { break };
             let next = fed + timeout / 4;
             if next >= until {
                 break;

@@ -16,14 +16,19 @@ pub mod pool;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::open::OpenError;
-use super::{Completion, Delivery, Escalate, Request, ResetError, ResetScope, ScsiDevice, TransportError};
+use super::{
+    Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
+    TransportError,
+};
+use crate::clock::now;
 use crate::codec::Status;
 use crate::time::Instant;
 use path::{Resolved, Via};
-use pool::{Job, Pool, Raw, Transport};
+use pool::{Direction, Job, Pool, Raw, Transport};
 
 /// The least timeout the kernel is given.
 const KERNEL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,7 +37,16 @@ const KERNEL_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct SgDevice {
     name: String,
     resolved: Resolved,
+    node: Arc<SgNode>,
     pool: Pool<SgNode>,
+}
+
+/// The same nexus on the calling thread, which may be stuck for ever: for a crew.
+struct Unguarded {
+    name: String,
+    resolved: Resolved,
+    node: Arc<SgNode>,
+    out: Box<[u8]>,
 }
 
 /// The open node, shared by the pool's threads.
@@ -66,8 +80,9 @@ impl SgDevice {
             .custom_flags(libc::O_NONBLOCK)
             .open(&resolved.node)
             .map_err(|e| OpenError::of_io(&resolved.node, &e))?;
-        let pool = Pool::new(SgNode { file }).map_err(|e| OpenError::of_io(&resolved.node, &e))?;
-        Ok(Self { name: name.to_owned(), resolved, pool })
+        let node = Arc::new(SgNode { file });
+        let pool = Pool::new(&node).map_err(|e| OpenError::of_io(&resolved.node, &e))?;
+        Ok(Self { name: name.to_owned(), resolved, node, pool })
     }
 
     /// Which driver the commands go through.
@@ -89,14 +104,64 @@ impl ScsiDevice for SgDevice {
     fn reset(&mut self, scope: ResetScope, escalate: Escalate, deadline: Instant) -> Result<(), ResetError> {
         match self.pool.reset(scope, escalate, deadline) {
             None => Err(ResetError::Outstanding),
-            Some(0) => Ok(()),
-            Some(libc::EINVAL | libc::ENOTTY | libc::EOPNOTSUPP) => Err(ResetError::Unsupported),
-            Some(errno) => Err(ResetError::Failed(errno)),
+            Some(errno) => reset_end(errno),
         }
+    }
+
+    fn unguarded(&self) -> Vec<Box<dyn ScsiDevice>> {
+        // One to lead besides those that may be stuck.
+        let one = || {
+            let (name, resolved, node) = (self.name.clone(), self.resolved.clone(), Arc::clone(&self.node));
+            let out = vec![0; MAX_TRANSFER].into_boxed_slice();
+            Box::new(Unguarded { name, resolved, node, out }) as Box<dyn ScsiDevice>
+        };
+        std::iter::repeat_with(one).take(pool::THREADS + 1).collect()
     }
 
     fn own_transport_id(&self) -> Option<Vec<u8>> {
         path::initiator_port(&self.resolved, Path::new("/sys")).map(|id| id.emit())
+    }
+}
+
+impl ScsiDevice for Unguarded {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn execute(&mut self, request: Request<'_>) -> Completion {
+        let started = now();
+        let (direction, data) = match request.data {
+            Data::None => (Direction::None, &mut [][..]),
+            Data::In(b) => (Direction::In, b),
+            Data::Out(b) => {
+                let Some(copy) = self.out.get_mut(..b.len()) else {
+                    return Completion::unanswered(Delivery::NotSent(libc::E2BIG), Duration::ZERO);
+                };
+                copy.copy_from_slice(b);
+                (Direction::Out, copy)
+            }
+        };
+        let mut sense = [0; 64];
+        let cdb = request.cdb;
+        let len = data.len();
+        let raw = ioctl::sg_io(&self.node.file, cdb.as_bytes(), direction, data, &mut sense, KERNEL_TIMEOUT);
+        completion(&raw, &sense, len, now().since(started))
+    }
+
+    fn reset(&mut self, scope: ResetScope, escalate: Escalate, _: Instant) -> Result<(), ResetError> {
+        reset_end(ioctl::sg_reset(&self.node.file, scope, escalate))
+    }
+
+    fn own_transport_id(&self) -> Option<Vec<u8>> {
+        path::initiator_port(&self.resolved, Path::new("/sys")).map(|id| id.emit())
+    }
+}
+
+fn reset_end(errno: i32) -> Result<(), ResetError> {
+    match errno {
+        0 => Ok(()),
+        libc::EINVAL | libc::ENOTTY | libc::EOPNOTSUPP => Err(ResetError::Unsupported),
+        errno => Err(ResetError::Failed(errno)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! that command has ended; its late answer goes nowhere. With all four stuck the device is lost.
 //! Allocates nothing after it was made. The threads never keep the process from ending.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ pub type Read = fn(&Raw, &[u8; 64], usize, Duration) -> Completion;
 /// The threads of one nexus.
 pub struct Pool<T> {
     workers: [Arc<Worker>; THREADS],
-    _transport: Arc<T>,
+    _transport: PhantomData<T>,
 }
 
 struct Worker {
@@ -167,19 +168,18 @@ impl<T: Transport> Pool<T> {
     ///
     /// # Errors
     /// The error of a thread that could not be started.
-    pub fn new(transport: T) -> std::io::Result<Self> {
-        let transport = Arc::new(transport);
+    pub fn new(transport: &Arc<T>) -> std::io::Result<Self> {
         let workers: [Arc<Worker>; THREADS] = std::array::from_fn(|_| {
             let buffers = Box::new(Buffers { data: [0; MAX_TRANSFER], sense: [0; 64] });
             let slot = Slot { state: State::Idle, buffers: Some(buffers) };
             Arc::new(Worker { slot: Mutex::new(slot), changed: Condvar::new() })
         });
         for w in &workers {
-            let (w, t) = (Arc::clone(w), Arc::clone(&transport));
+            let (w, t) = (Arc::clone(w), Arc::clone(transport));
             // Detached: the end of the process does not wait for it.
             std::thread::Builder::new().name("nexus".into()).spawn(move || w.work(&*t))?;
         }
-        Ok(Self { workers, _transport: transport })
+        Ok(Self { workers, _transport: PhantomData })
     }
 
     /// Commands still outstanding although nobody waits for them any more.

@@ -27,7 +27,8 @@ impl Transport for Gate {
 
 fn gate(blocks: fn(u8) -> bool) -> (Pool<Gate>, Receiver<u8>, Sender<()>) {
     let ((begun, begins), (let_go, go)) = (channel(), channel());
-    let pool = Pool::new(Gate { begun: Mutex::new(begun), go: Mutex::new(go), blocks }).unwrap();
+    let gate = Arc::new(Gate { begun: Mutex::new(begun), go: Mutex::new(go), blocks });
+    let pool = Pool::new(&gate).unwrap();
     (pool, begins, let_go)
 }
 
