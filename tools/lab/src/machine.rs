@@ -142,11 +142,12 @@ impl Drop for Started {
 fn arguments(setup: &Setup, memory_mib: u64) -> Vec<String> {
     let fixed = "-nodefaults -no-user-config -display none -M pc -accel tcg,tb-size=128 -no-reboot \
         -chardev file,id=console,path=console.log -serial chardev:console \
-        -device virtio-serial-pci -chardev socket,id=agent,fd=0 -device virtserialport,chardev=agent,name=agent \
+        -device virtio-serial-pci,max_ports=2 -chardev socket,id=agent,fd=0 -device virtserialport,chardev=agent,name=agent \
         -chardev socket,id=qmp,fd=1 -mon chardev=qmp,mode=control";
     let mut arguments: Vec<String> = fixed.split_whitespace().map(str::to_owned).collect();
-    // A panic reboots, and a reboot ends QEMU. The kernel's self-tests of its crypto cost a second.
-    let command_line = "console=ttyS0 quiet panic=-1 cryptomgr.notests";
+    // A panic reboots, and a reboot ends QEMU. The kernel's self-tests of its crypto cost a second. Its test whether
+    // the timer ticks is at the mercy of a busy host, and would leave the machine with a makeshift.
+    let command_line = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check";
     let variable =
         ["-m", &memory_mib.to_string(), "-smp", &setup.processors.to_string(), "-append", command_line]
             .map(str::to_owned);
