@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use crate::host::Lab;
 use crate::qmp::Qmp;
@@ -18,6 +18,9 @@ use crate::setup::Setup;
 
 /// QEMU answers its control channel at once, unless the host is very busy.
 const CONTROL: Duration = Duration::from_secs(30);
+
+/// No machine runs for so long, and nobody reads a console so old.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a machine ended, as seen from outside it.
 #[derive(Debug)]
@@ -33,11 +36,14 @@ pub struct Exit {
 }
 
 pub(crate) struct Machine {
-    child: Child,
+    process: Process,
     qmp: Qmp,
     /// Holds the console's file and QEMU's complaints.
-    folder: PathBuf,
+    folder: TempDir,
 }
+
+/// Ends when dropped.
+struct Process(Child);
 
 impl Machine {
     /// Starts QEMU; the stream is the guest's serial port, open from the start.
@@ -47,7 +53,7 @@ impl Machine {
         let (qmp, qmp_there) = UnixStream::pair()?;
         let child = Command::new(&lab.qemu)
             // So that the paths in the arguments need no escaping.
-            .current_dir(&folder)
+            .current_dir(folder.path())
             .args(arguments(setup, memory_mib(initramfs)?))
             .arg("-kernel")
             .arg(lab.vmlinux())
@@ -57,13 +63,12 @@ impl Machine {
             // side, and there is no socket file to clean up or to find too long a name for.
             .stdin(OwnedFd::from(agent_there))
             .stdout(OwnedFd::from(qmp_there))
-            .stderr(fs::File::create(folder.join("qemu.err"))?)
+            .stderr(fs::File::create(folder.path().join("qemu.err"))?)
             .spawn()
             .with_context(|| format!("{}", lab.qemu.display()))?;
-        let mut started = Started { child: Some(child) };
-        let qmp = Qmp::start(qmp, CONTROL).with_context(|| said(&folder))?;
-        let child = started.child.take().context("taken once")?;
-        Ok((Self { child, qmp, folder }, agent))
+        let process = Process(child);
+        let qmp = Qmp::start(qmp, CONTROL).with_context(|| said(folder.path()))?;
+        Ok((Self { process, qmp, folder }, agent))
     }
 
     /// Stops the whole machine, its clock included, as a hypervisor's pause does.
@@ -75,10 +80,13 @@ impl Machine {
         self.qmp.execute("cont", CONTROL).map(drop)
     }
 
-    /// Freezes the process: on thawing, the guest's clock jumps.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
-        Ok(kill(pid, signal)?)
+    /// Signals the process, unless it has ended: its number may by now be another's.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        let Process(child) = &mut self.process;
+        if let Some(status) = child.try_wait()? {
+            bail!("QEMU has ended: {status}");
+        }
+        Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
     }
 
     /// Waits for the machine's end.
@@ -86,7 +94,7 @@ impl Machine {
         if !self.qmp.closed_within(timeout) {
             bail!("the machine still runs after {timeout:?}");
         }
-        let status = self.child.wait()?;
+        let status = self.process.0.wait()?;
         let reason = self.qmp.events("SHUTDOWN").last();
         let reason = reason.and_then(|event| event["data"]["reason"].as_str()).map(str::to_owned);
         let watchdog_card = self.qmp.events("WATCHDOG").next().is_some();
@@ -95,58 +103,45 @@ impl Machine {
 
     /// Power loss.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        self.process.end()
     }
 
     pub(crate) fn console(&self) -> String {
-        let bytes = fs::read(self.folder.join("console.log")).unwrap_or_default();
+        let bytes = fs::read(self.folder.path().join("console.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// What can be told about a machine that does not do as it should.
     pub(crate) fn said(&self) -> String {
-        said(&self.folder)
+        said(self.folder.path())
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // The process may have ended already; nothing else could be done about a failure.
-        let _ = self.kill();
-        if std::env::var_os("PALISADE_LAB_KEEP").is_none() {
-            let _ = fs::remove_dir_all(&self.folder);
-        } else if let (Some(runs), Some(name)) = (self.folder.parent(), self.folder.file_name()) {
-            let kept = runs.join(format!("kept-{}", name.to_string_lossy()));
-            let _ = fs::rename(&self.folder, &kept);
-            eprintln!("lab: console kept in {}", kept.display());
-        }
+impl Process {
+    /// Harmless where the process has ended already.
+    fn end(&mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
     }
 }
 
-/// A process not yet in a [`Machine`]'s care.
-struct Started {
-    child: Option<Child>,
-}
-
-impl Drop for Started {
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // Nothing could be done about a failure.
+        let _ = self.end();
     }
 }
 
 fn arguments(setup: &Setup, memory_mib: u64) -> Vec<String> {
     let fixed = "-nodefaults -no-user-config -display none -M pc -accel tcg,tb-size=128 -no-reboot \
         -chardev file,id=console,path=console.log -serial chardev:console \
-        -device virtio-serial-pci -chardev socket,id=agent,fd=0 -device virtserialport,chardev=agent,name=agent \
+        -device virtio-serial-pci,max_ports=2 -chardev socket,id=agent,fd=0 -device virtserialport,chardev=agent,name=agent \
         -chardev socket,id=qmp,fd=1 -mon chardev=qmp,mode=control";
     let mut arguments: Vec<String> = fixed.split_whitespace().map(str::to_owned).collect();
-    // A panic reboots, and a reboot ends QEMU. The kernel's self-tests of its crypto cost a second.
-    let command_line = "console=ttyS0 quiet panic=-1 cryptomgr.notests";
+    // A panic reboots, and a reboot ends QEMU. The kernel's self-tests of its crypto cost a second. Its test whether
+    // the timer ticks is at the mercy of a busy host, and would leave the machine with a makeshift.
+    let command_line = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check";
     let variable =
         ["-m", &memory_mib.to_string(), "-smp", &setup.processors.to_string(), "-append", command_line]
             .map(str::to_owned);
@@ -163,13 +158,18 @@ fn memory_mib(initramfs: &Path) -> Result<u64> {
     Ok((5 * image_mib).max(256))
 }
 
-fn own_folder(lab: &Lab) -> Result<PathBuf> {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+/// A folder that goes when dropped, unless consoles are to be kept.
+fn own_folder(lab: &Lab) -> Result<TempDir> {
     let runs = lab.folder("run")?;
     sweep(&runs);
-    let folder = runs.join(format!("{}-{number}", std::process::id()));
-    fs::create_dir(&folder).with_context(|| format!("{}", folder.display()))?;
+    let kept = std::env::var_os("PALISADE_LAB_KEEP").is_some();
+    let prefix = if kept { "kept-" } else { "" };
+    let mut folder =
+        tempfile::Builder::new().prefix(&format!("{prefix}{}-", std::process::id())).tempdir_in(&runs)?;
+    if kept {
+        folder.disable_cleanup(true);
+        eprintln!("lab: the console is kept in {}", folder.path().display());
+    }
     Ok(folder)
 }
 
@@ -177,9 +177,8 @@ fn own_folder(lab: &Lab) -> Result<PathBuf> {
 fn sweep(runs: &Path) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.split_once('-')?.0.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        let age = entry.metadata().ok().and_then(|data| data.modified().ok()?.elapsed().ok());
+        if age.is_some_and(|age| age > FORGOTTEN) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

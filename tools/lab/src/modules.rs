@@ -34,13 +34,15 @@ impl Modules {
     }
 
     /// Adds the named modules and all they need. A name the kernel knows neither as a module nor as built in is
-    /// an error: found here, not in the middle of a test.
+    /// an error, found here and not in the middle of a test; unless it ends in `?`.
     pub(crate) fn add_to(&self, archive: &mut Archive, wanted: &[&str]) -> Result<()> {
         let mut files = BTreeSet::new();
         for name in wanted {
-            match self.files.get(*name) {
+            let (name, optional) = name.strip_suffix('?').map_or((*name, false), |name| (name, true));
+            match self.files.get(name) {
                 Some(needed) => files.extend(needed),
-                None if self.builtin.contains(*name) => {}
+                None if optional => {}
+                None if self.builtin.contains(name) => {}
                 None => bail!("kernel {} has no module {name}", self.release),
             }
         }
