@@ -45,8 +45,10 @@ pub struct State {
     pub credits: Credits,
     /// Who won last: node and life.
     pub owner: Option<(usize, u8)>,
-    /// The reservations were wiped: by an operator's CLEAR or a loss of power.
+    /// The reservations were wiped at some time: by an operator's CLEAR or a loss of power.
     pub wiped: bool,
+    /// Whether the target has protected the winner ever since: no CLEAR, no loss of power, no release.
+    pub protected: bool,
     /// What was broken on the way here.
     pub breach: Option<Breach>,
 }
@@ -63,6 +65,7 @@ impl State {
             credits: c.credits,
             owner: None,
             wiped: false,
+            protected: true,
             breach: None,
         };
         for (n, start) in c.nodes.iter().enumerate() {

@@ -24,6 +24,7 @@ impl State {
             Action::Wake(n) => self.feed(c, n, Event::Wake),
             Action::Deliver(n) => {
                 self.execute(c, n);
+                self.settle(n);
                 self.take_answer(c, n);
             }
             Action::Execute(n) => self.execute(c, n),
@@ -43,6 +44,7 @@ impl State {
             Action::Release(n) => {
                 self.credits.release -= 1;
                 self.credits.total -= 1;
+                self.protected &= !matches!(self.nodes[n].role, Role::Defender(_));
                 self.feed(c, n, Event::Release);
             }
             Action::Late(_)
@@ -92,11 +94,13 @@ impl State {
             Action::Clear => {
                 self.credits.clear -= 1;
                 self.wiped = true;
+                self.protected = false;
                 self.target.clear();
             }
             Action::LosePower => {
                 self.credits.power -= 1;
                 self.wiped = true;
+                self.protected = false;
                 self.target.lose_memory();
             }
             _ => {}
@@ -151,6 +155,7 @@ impl State {
         }
         self.nodes[n].life += 1;
         self.nodes[n].held = false;
+        self.nodes[n].faults = 0;
         self.begin_challenge(c, n);
     }
 
@@ -167,6 +172,18 @@ impl State {
         if let Link::Sent(command, deadline) = self.nodes[n].link {
             let answer = self.run(c, n, command);
             self.nodes[n].link = Link::Answered(answer, deadline);
+        }
+    }
+
+    /// From the moment it holds under its settled key a node can be challenged like any holder; what went
+    /// wrong before is no excuse for losing it.
+    fn settle(&mut self, n: usize) {
+        let settled = key(n, self.nodes[n].life, Stance::Settled);
+        if matches!(self.nodes[n].role, Role::Challenger(_))
+            && matches!(self.nodes[n].link, Link::Answered(Answer::Good, _))
+            && self.target.holder().is_some_and(|h| h.key == settled)
+        {
+            self.nodes[n].faults = 0;
         }
     }
 
@@ -217,7 +234,7 @@ impl State {
             self.nodes[n].write = Write::None;
             return;
         }
-        if self.deposed(n, life) {
+        if self.protected && self.deposed(n, life) {
             self.breach = Some(Breach::StaleWriteAccepted);
         }
         self.nodes[n].write = Write::Accepted(life);
@@ -225,7 +242,8 @@ impl State {
 
     fn write_lands(&mut self, n: usize) {
         let Write::Accepted(life) = self.nodes[n].write else { return };
-        if self.deposed(n, life) {
+        // Where the reservation was wiped, nobody was preempted and nothing aborted.
+        if !self.wiped && self.protected && self.deposed(n, life) {
             self.breach = Some(Breach::StaleWriteLanded);
         }
         self.nodes[n].write = Write::None;
@@ -272,9 +290,9 @@ impl State {
         let now = self.time();
         let node = &mut self.nodes[n];
         self.owner = Some((n, node.life));
+        self.protected = true;
         node.role = Role::Defender(Arc::new(defender(c, key, now)));
         node.link = Link::Wait(now);
-        node.faults = 0;
     }
 
     fn follow_defence(&mut self, c: &Config, n: usize, next: Next<DefenceEnd>) {
