@@ -176,9 +176,8 @@ pub fn key(n: usize, life: u8, stance: Stance) -> Key {
 #[must_use]
 pub fn challenger(c: &Config, n: usize, life: u8, registered: Option<Key>) -> Option<Challenger> {
     let node = NodeNumber::new(u32::try_from(n + 1).ok()?).ok()?;
-    let ghosts: Vec<_> = (1..life)
-        .flat_map(|l| [key(n, l, Stance::Challenging), key(n, l, Stance::Settled)])
-        .collect();
+    let ghosts: Vec<_> =
+        (1..life).flat_map(|l| [key(n, l, Stance::Challenging), key(n, l, Stance::Settled)]).collect();
     Some(Challenger::new(ChallengeSetup {
         nexus_ghost: registered.filter(|k| ghosts.contains(k)),
         lives: Lives::new(CLUSTER, node, &ghosts),

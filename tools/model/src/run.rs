@@ -14,11 +14,11 @@ use crate::system::System;
 pub struct Found {
     /// Different states.
     pub states: usize,
-    /// The longest of the shortest paths.
+    /// The steps of the longest path walked.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
-    /// The first property found broken, and the shortest way there.
+    /// A property found broken, the one asked for if it was, and the way there.
     pub broken: Option<Broken>,
     /// What of the things to be seen was seen.
     pub seen: Vec<&'static str>,
@@ -33,16 +33,24 @@ pub struct Broken {
     pub path: Vec<Action>,
 }
 
-/// Explores the whole system, or up to the first counterexample, on `threads` threads.
+/// When to stop before everything was explored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// At the first counterexample to anything.
+    AnyBroken,
+    /// At the first counterexample to this property.
+    Broken(&'static str),
+}
+
+/// Explores the whole system, or up to the counterexample asked for, on `threads` threads.
 #[must_use]
-pub fn explore(config: Config, threads: usize) -> Found {
+pub fn explore(config: Config, until: Until, threads: usize) -> Found {
     let begun = Instant::now();
-    let checker = System::new(config)
-        .checker()
-        .threads(threads)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
+    let finish = match until {
+        Until::AnyBroken => HasDiscoveries::AnyFailures,
+        Until::Broken(property) => HasDiscoveries::AnyOf([property].into()),
+    };
+    let checker = System::new(config).checker().threads(threads).finish_when(finish).spawn_bfs().join();
     let mut found = Found {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
@@ -55,7 +63,8 @@ pub fn explore(config: Config, threads: usize) -> Found {
     for (name, path) in discoveries {
         if properties::MUST_HOLD.contains(&name) {
             let path = path.into_actions();
-            if found.broken.as_ref().is_none_or(|b| path.len() < b.path.len()) {
+            let wanted = until == Until::Broken(name);
+            if wanted || found.broken.is_none() {
                 found.broken = Some(Broken { property: name, path });
             }
         } else {

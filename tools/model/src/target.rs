@@ -78,7 +78,10 @@ impl Target {
         let operator = NexusId(u8::MAX);
         let key = Key::from_u64(1);
         let join = PrOut::register(Key::default(), key, arbitrate::codec::pr::Aptpl::No);
-        let clear = PrOut { action: arbitrate::codec::pr::OutAction::Clear, ..PrOut::register(key, key, join.list.aptpl) };
+        let clear = PrOut {
+            action: arbitrate::codec::pr::OutAction::Clear,
+            ..PrOut::register(key, key, join.list.aptpl)
+        };
         let _ = self.pr_out(operator, &join);
         let _ = self.pr_out(operator, &clear);
     }
@@ -90,7 +93,10 @@ impl Target {
     }
 
     fn forget_attentions(&mut self) {
-        let nexuses: Vec<_> = (0..=u8::MAX).map(NexusId).filter(|n| self.reservations.attentions(*n).next().is_some()).collect();
+        let nexuses: Vec<_> = (0..=u8::MAX)
+            .map(NexusId)
+            .filter(|n| self.reservations.attentions(*n).next().is_some())
+            .collect();
         for n in nexuses {
             while self.reservations.take_attention(n).is_some() {}
         }

@@ -13,7 +13,7 @@ fn without(rule: Rule, config: Config) -> Config {
 }
 
 /// Runs the check with the rule broken, and the same system with it kept.
-fn rule_matters(rule: Rule, config: Config, property: &str) {
+fn rule_matters(rule: Rule, config: Config, property: &'static str) {
     holds(config.clone(), &[]);
     bites(without(rule, config), property);
 }
@@ -63,14 +63,14 @@ fn whoever_holds_after_the_window_is_preempted() {
 /// The holder's RELEASE comes between the last look and the PREEMPT: GOOD, and nothing was won.
 #[test]
 fn good_is_taken_for_victory() {
-    let c = system(&[Holder, Contender], SMALLEST, 1, 7, Credits { release: 1, delay: 1, ..some(2) });
+    let c = system(&[Holder, Contender], SMALLEST, 1, 7, Credits { release: 1, pause: 1, ..some(2) });
     rule_matters(Rule::ReadBackDecides, c, WON_HELD);
 }
 
 /// The winner learns late that it won, and believes at once; the next challenger's window was running.
 #[test]
 fn a_lease_from_winning() {
-    let c = system(&[Contender, Contender], SMALLEST, 5, 10, Credits { pause: 2, ..some(2) });
+    let c = system(&[Contender, Contender], SMALLEST, 4, 8, Credits { pause: 1, ..some(1) });
     rule_matters(Rule::LeaseFromTick, c, ONE_LEASE);
 }
 
@@ -78,7 +78,7 @@ fn a_lease_from_winning() {
 #[test]
 fn a_lease_from_the_end_of_the_tick() {
     let units = Units { window: SMALLEST.window + 1, ..SMALLEST };
-    let c = system(&[Holder, Contender], units, 2, 9, Credits { late: 2, pause: 1, ..some(3) });
+    let c = system(&[Holder, Contender], units, 0, 6, Credits { late: 2, pause: 1, ..some(3) });
     rule_matters(Rule::LeaseFromIssue, c, ONE_LEASE);
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use palisade_model::config::{Config, Credits, Start, Units};
-use palisade_model::run::{Found, explore};
+use palisade_model::run::{Found, Until, explore};
 
 /// Threads for one check; the runner runs several checks at once.
 const THREADS: usize = 1;
@@ -30,7 +30,7 @@ pub(crate) fn system(nodes: &[Start], units: Units, begin_by: u8, horizon: u8, c
 
 /// Every property holds, and all of `seen` does happen.
 pub(crate) fn holds(config: Config, seen: &[&str]) {
-    let found = report(config);
+    let found = report(config, Until::AnyBroken);
     assert!(found.broken.is_none(), "{:#?}", found.broken);
     for s in seen {
         assert!(found.seen.contains(s), "never seen: {s}; seen: {:?}", found.seen);
@@ -38,15 +38,15 @@ pub(crate) fn holds(config: Config, seen: &[&str]) {
 }
 
 /// A counterexample to `property` is found.
-pub(crate) fn bites(config: Config, property: &str) {
-    let found = report(config);
+pub(crate) fn bites(config: Config, property: &'static str) {
+    let found = report(config, Until::Broken(property));
     let broken = found.broken.expect("no counterexample: the checker has no teeth here");
     println!("broken in {} steps: {}\n{:?}", broken.path.len(), broken.property, broken.path);
     assert_eq!(broken.property, property);
 }
 
-fn report(config: Config) -> Found {
-    let found = explore(config, THREADS);
+fn report(config: Config, until: Until) -> Found {
+    let found = explore(config, until, THREADS);
     println!("{} states, depth {}, {:?}, seen {:?}", found.states, found.depth, found.took, found.seen);
     found
 }
