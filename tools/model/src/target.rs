@@ -10,7 +10,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use arbitrate::codec::pr::{Generation, Holder, PrOut, ReadReservation};
+use arbitrate::codec::pr::{Aptpl, Generation, Holder, OutAction, PrOut, ReadReservation};
 use arbitrate::device::sim::access::{Access, Verdict};
 use arbitrate::device::sim::pr::Reservations;
 use arbitrate::device::sim::{Answer, NexusId};
@@ -30,9 +30,10 @@ impl Target {
     /// Executes a PERSISTENT RESERVE OUT of `nexus`; returns the answer and the nexuses whose commands
     /// it aborts.
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> (Answer, Vec<NexusId>) {
+        let registered: Vec<_> = self.reservations.registrations().map(|r| r.nexus).collect();
         let victims: Vec<_> = self.reservations.aborted_by(nexus, c).collect();
         let answer = self.reservations.pr_out(nexus, c);
-        self.forget_attentions();
+        self.forget_attentions(&registered);
         let aborted = if answer == Answer::Good { victims } else { Vec::new() };
         (answer, aborted)
     }
@@ -77,11 +78,8 @@ impl Target {
     pub fn clear(&mut self) {
         let operator = NexusId(u8::MAX);
         let key = Key::from_u64(1);
-        let join = PrOut::register(Key::default(), key, arbitrate::codec::pr::Aptpl::No);
-        let clear = PrOut {
-            action: arbitrate::codec::pr::OutAction::Clear,
-            ..PrOut::register(key, key, join.list.aptpl)
-        };
+        let join = PrOut::register(Key::default(), key, Aptpl::No);
+        let clear = PrOut { action: OutAction::Clear, ..PrOut::register(key, Key::default(), Aptpl::No) };
         let _ = self.pr_out(operator, &join);
         let _ = self.pr_out(operator, &clear);
     }
@@ -92,13 +90,10 @@ impl Target {
         self.losses = self.losses.saturating_add(1);
     }
 
-    fn forget_attentions(&mut self) {
-        let nexuses: Vec<_> = (0..=u8::MAX)
-            .map(NexusId)
-            .filter(|n| self.reservations.attentions(*n).next().is_some())
-            .collect();
-        for n in nexuses {
-            while self.reservations.take_attention(n).is_some() {}
+    /// Only who is registered when it happens is told of anything.
+    fn forget_attentions(&mut self, told: &[NexusId]) {
+        for n in told {
+            while self.reservations.take_attention(*n).is_some() {}
         }
     }
 

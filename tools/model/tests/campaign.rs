@@ -31,7 +31,7 @@ fn a_dead_holder_that_comes_back_and_two_faults() {
 #[test]
 #[ignore = "minutes"]
 fn three_nodes_and_two_faults() {
-    let c = system(&[Holder, Contender, Contender], SMALLEST, 0, 8, any_faults(2));
+    let c = system(&[Holder, Contender, Contender], SMALLEST, 1, 8, any_faults(2));
     holds(c, &[WINS, DEFENDED, CHANGES_HANDS]);
 }
 

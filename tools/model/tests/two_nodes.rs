@@ -28,6 +28,13 @@ fn two_faults() {
     holds(c, &[WINS, DEFENDED, DEPOSED, CHANGES_HANDS, LATE_SEIZURE]);
 }
 
+/// Two things go wrong, and who lost or died begins again beside what it left behind.
+#[test]
+fn two_faults_and_another_attempt() {
+    let c = system(&[Holder, Contender], SMALLEST, 1, 9, Credits { again: 1, ..any_faults(2) });
+    holds(c, &[WINS, DEFENDED, DEPOSED, CHANGES_HANDS, LATE_SEIZURE]);
+}
+
 /// Nobody holds; two challenge.
 #[test]
 fn two_contenders() {

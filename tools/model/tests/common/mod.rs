@@ -1,5 +1,6 @@
 //! What the checks have in common: say what was explored, then insist on it.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::expect_used, reason = "a check that fails is a test that fails")]
 
 use palisade_model::config::{Config, Credits, Start, Units};
 use palisade_model::run::{Found, Until, explore};
