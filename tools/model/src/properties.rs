@@ -43,15 +43,21 @@ pub fn all() -> Vec<Property<System>> {
         Property::always(STALE_ABORTED, |_, s: &State| s.breach != Some(Breach::StaleWriteLanded)),
         Property::always(LIVE_STAYS, |_, s: &State| s.breach != Some(Breach::LiveDefenderLost)),
         Property::always(WON_HELD, |_, s: &State| s.breach != Some(Breach::FalseVictory)),
-        Property::sometimes(WINS, |m: &System, s: &State| s.owner != m.first_owner()),
+        Property::sometimes(WINS, |m: &System, s: &State| {
+            newcomer(m, s).is_some_and(|n| matches!(s.nodes[n].role, Role::Defender(_)))
+        }),
         Property::sometimes(DEFENDED, |_, s: &State| ended(s, Ending::Defended)),
         Property::sometimes(DEPOSED, |_, s: &State| ended(s, Ending::Deposed)),
         Property::sometimes(CHANGES_HANDS, |m: &System, s: &State| {
-            let newcomer = s.owner.filter(|_| s.owner != m.first_owner());
-            newcomer.is_some_and(|(n, _)| s.nodes[n].has_lease(s.time()))
+            newcomer(m, s).is_some_and(|n| s.nodes[n].has_lease(s.time()))
         }),
         Property::sometimes(LATE_SEIZURE, |_, s: &State| late_seizure(s)),
     ]
+}
+
+/// The node that took the device from its first owner.
+fn newcomer(m: &System, s: &State) -> Option<usize> {
+    s.owner.filter(|_| s.owner != m.first_owner()).map(|(n, _)| n)
 }
 
 fn ended(s: &State, how: Ending) -> bool {

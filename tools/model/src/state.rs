@@ -43,11 +43,11 @@ pub struct State {
     pub fabric: Vec<Orphan>,
     /// What may still go wrong.
     pub credits: Credits,
-    /// Who won last: node and life.
+    /// Who held the reservation last: node and life.
     pub owner: Option<(usize, u8)>,
     /// The reservations were wiped at some time: by an operator's CLEAR or a loss of power.
     pub wiped: bool,
-    /// Whether the target has protected the winner ever since: no CLEAR, no loss of power, no release.
+    /// Whether the target has protected the owner ever since: no CLEAR, no loss of power, no release.
     pub protected: bool,
     /// What was broken on the way here.
     pub breach: Option<Breach>,

@@ -219,7 +219,13 @@ impl State {
                 node.write = Write::None;
             }
             let mine = |stance| holder == Some(key(i, node.life, stance));
-            node.held |= mine(Stance::Challenging) || mine(Stance::Settled);
+            if mine(Stance::Challenging) || mine(Stance::Settled) {
+                node.held = true;
+                if self.owner != Some((i, node.life)) {
+                    self.owner = Some((i, node.life));
+                    self.protected = true;
+                }
+            }
         }
         match status {
             Status::Good => Answer::Good,
@@ -237,19 +243,21 @@ impl State {
         if self.protected && self.deposed(n, life) {
             self.breach = Some(Breach::StaleWriteAccepted);
         }
-        self.nodes[n].write = Write::Accepted(life);
+        // What is accepted while nobody holds is followed no further: whoever RESERVEs next preempts
+        // nobody and aborts nothing.
+        let held = self.target.holder().is_some();
+        self.nodes[n].write = if held { Write::Accepted(life) } else { Write::None };
     }
 
     fn write_lands(&mut self, n: usize) {
         let Write::Accepted(life) = self.nodes[n].write else { return };
-        // Where the reservation was wiped, nobody was preempted and nothing aborted.
-        if !self.wiped && self.protected && self.deposed(n, life) {
+        if self.protected && self.deposed(n, life) {
             self.breach = Some(Breach::StaleWriteLanded);
         }
         self.nodes[n].write = Write::None;
     }
 
-    /// Whether another life has won since.
+    /// Whether another life has held the device since.
     fn deposed(&self, n: usize, life: u8) -> bool {
         self.owner.is_some_and(|o| o != (n, life))
     }
@@ -289,8 +297,6 @@ impl State {
         }
         let now = self.time();
         let node = &mut self.nodes[n];
-        self.owner = Some((n, node.life));
-        self.protected = true;
         node.role = Role::Defender(Arc::new(defender(c, key, now)));
         node.link = Link::Wait(now);
     }
