@@ -8,6 +8,8 @@ mod challenger;
 mod defender;
 mod keys;
 mod rules;
+#[cfg(test)]
+mod testbed;
 mod timing;
 mod wire;
 

@@ -120,7 +120,7 @@ pub enum ChallengeNote {
         /// When the window ends.
         window_end: Instant,
     },
-    /// The holder's node holds it under a flagged or newer key now; the window ran on.
+    /// The holder's node was started again and holds it under a flagged key now; the window ran on.
     HolderRenewed(Key),
     /// PREEMPT AND ABORT is being sent, naming this holder.
     Preempting(Key),

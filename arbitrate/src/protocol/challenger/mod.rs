@@ -269,7 +269,7 @@ impl Challenger {
         match holder {
             // The reservation vanished: its last holder may not know yet, so a window is waited.
             None => self.another_window(s, now),
-            Some(k) if self.same_node_restarted(k) => {
+            Some(k) if self.same_node_restarting(k) => {
                 self.holder = holder;
                 self.write(Write::Seize, now).after(ChallengeNote::HolderRenewed(k))
             }
@@ -279,13 +279,14 @@ impl Challenger {
         }
     }
 
-    /// Whether `k` is a flagged or newer key of the node that held the reservation first: it gives its
-    /// node no lease that the window did not cover.
-    fn same_node_restarted(&self, k: Key) -> bool {
+    /// Whether `k` is a flagged key of the node that held the reservation first: that node was started
+    /// again and waits itself, which gives it no lease. Settled, it has waited and won, and must have the
+    /// time to defend that; the challenge is void as against any other winner.
+    fn same_node_restarting(&self, k: Key) -> bool {
         let cluster = self.setup.lives.cluster();
         let Some(was) = self.holder.and_then(|h| h.parts_in(cluster)) else { return false };
         let Some(is) = k.parts_in(cluster) else { return false };
-        is.node == was.node && (is.stance == Stance::Challenging || is.incarnation > was.incarnation)
+        is.node == was.node && is.stance == Stance::Challenging
     }
 
     fn another_window(&mut self, s: Sight, now: Instant) -> Out {

@@ -1,0 +1,108 @@
+//! Everything at one instant.
+
+use arbitrate::codec::pr::{Aptpl, PrOut};
+use arbitrate::key::Stance;
+use arbitrate::time::Instant;
+
+use crate::config::{Config, Credits, Start};
+use crate::node::{KIND, Link, Node, Role, defender, key, nexus};
+use crate::target::Target;
+
+/// A command whose caller has given it up and which the fabric may yet deliver.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Orphan {
+    /// Whose.
+    pub node: usize,
+    /// What.
+    pub out: PrOut,
+}
+
+/// A property broken by a step rather than by a state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Breach {
+    /// The target accepted a write of a node that another had deposed.
+    StaleWriteAccepted,
+    /// Such a write, accepted in time, reached the medium after the other's victory.
+    StaleWriteLanded,
+    /// A defender lost the device though it did all in time.
+    LiveDefenderLost,
+    /// A challenge ended as won that never held the reservation.
+    FalseVictory,
+}
+
+/// Everything at one instant.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct State {
+    /// The time.
+    pub now: u8,
+    /// The unit.
+    pub target: Target,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// Commands given up by their callers; PREEMPT, RESERVE and the like, reads don't matter.
+    pub fabric: Vec<Orphan>,
+    /// What may still go wrong.
+    pub credits: Credits,
+    /// Who held the reservation last: node and life.
+    pub owner: Option<(usize, u8)>,
+    /// The reservations were wiped at some time: by an operator's CLEAR or a loss of power.
+    pub wiped: bool,
+    /// Whether the target has protected the owner ever since: no CLEAR, no loss of power, no release.
+    pub protected: bool,
+    /// What was broken on the way here.
+    pub breach: Option<Breach>,
+}
+
+impl State {
+    /// The beginning.
+    #[must_use]
+    pub fn begin(c: &Config) -> Self {
+        let mut s = Self {
+            now: 0,
+            target: Target::default(),
+            nodes: Vec::new(),
+            fabric: Vec::new(),
+            credits: c.credits,
+            owner: None,
+            wiped: false,
+            protected: true,
+            breach: None,
+        };
+        for (n, start) in c.nodes.iter().enumerate() {
+            if *start == Start::Contender {
+                s.nodes.push(Node::new(Role::Idle, 1));
+                continue;
+            }
+            let k = key(n, 1, Stance::Settled);
+            let _ = s.target.pr_out(nexus(n), &PrOut::register(key(0, 0, Stance::Settled), k, Aptpl::No));
+            let _ = s.target.pr_out(nexus(n), &PrOut::reserve(k, KIND));
+            s.owner = Some((n, 1));
+            let mut node = Node::new(Role::Down, 1);
+            if *start == Start::Holder {
+                node.role = Role::Defender(std::sync::Arc::new(defender(c, k, s.time())));
+                node.link = Link::Wait(s.time());
+            }
+            node.held = true;
+            s.nodes.push(node);
+        }
+        s
+    }
+
+    /// The time, as the protocols take it.
+    #[must_use]
+    pub fn time(&self) -> Instant {
+        Instant::from_nanos(u64::from(self.now))
+    }
+
+    /// How many nodes hold a valid lease.
+    #[must_use]
+    pub fn leases(&self) -> usize {
+        self.nodes.iter().filter(|n| n.has_lease(self.time())).count()
+    }
+
+    /// Whether something of `node` is still under way in the fabric or at the target.
+    #[must_use]
+    pub fn has_work_of(&self, node: usize) -> bool {
+        self.fabric.iter().any(|o| o.node == node)
+    }
+}

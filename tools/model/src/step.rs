@@ -1,0 +1,325 @@
+//! Takes one step: applies an [`Action`] to a [`State`].
+//!
+//! Must never judge what a protocol does: it hands over events and notes what became of them.
+
+use std::sync::Arc;
+
+use arbitrate::codec::pr::KeysView;
+use arbitrate::device::sim::Answer as Status;
+use arbitrate::key::{Key, Stance};
+use arbitrate::protocol::{ChallengeEnd, Command, DefenceEnd, Event, Next, NoAnswer, Reply};
+
+use crate::action::Action;
+use crate::config::Config;
+use crate::node::{Answer, Ending, Link, Role, Write, challenger, defender, key, nexus};
+use crate::state::{Breach, Orphan, State};
+
+impl State {
+    /// The state after `action`.
+    pub fn take(&mut self, c: &Config, action: Action) {
+        match action {
+            Action::Advance => self.advance(),
+            Action::Begin(n) => self.begin_challenge(c, n),
+            Action::BeginAgain(n) => self.begin_again(c, n),
+            Action::Wake(n) => self.feed(c, n, Event::Wake),
+            Action::Deliver(n) => {
+                self.execute(c, n);
+                self.settle(n);
+                self.take_answer(c, n);
+            }
+            Action::Execute(n) => self.execute(c, n),
+            Action::Take(n) => self.take_answer(c, n),
+            Action::TimeOut(n) => self.time_out(c, n),
+            Action::DeliverOrphan(i) => {
+                let o = self.fabric.remove(i);
+                let _ = self.run(c, o.node, Command::Out(o.out));
+            }
+            Action::IssueWrite(n) => {
+                self.credits.write -= 1;
+                self.nodes[n].write = Write::Fabric(self.nodes[n].life);
+            }
+            Action::WriteArrives(n) => self.write_arrives(n),
+            Action::WriteLands(n) => self.write_lands(n),
+            Action::Resume(n) => self.nodes[n].paused = false,
+            Action::Release(n) => {
+                self.credits.release -= 1;
+                self.credits.total -= 1;
+                self.protected &= !matches!(self.nodes[n].role, Role::Defender(_));
+                self.feed(c, n, Event::Release);
+            }
+            Action::Late(_)
+            | Action::SlowAnswer(_)
+            | Action::Delay(_)
+            | Action::LoseAnswer(_)
+            | Action::Pause(_)
+            | Action::Crash(_)
+            | Action::Clear
+            | Action::LosePower => self.fail(c, action),
+        }
+    }
+
+    fn fail(&mut self, c: &Config, action: Action) {
+        self.credits.total -= 1;
+        match action {
+            Action::Late(n) => {
+                self.credits.late -= 1;
+                self.nodes[n].late = true;
+                self.blame(c, n);
+            }
+            Action::SlowAnswer(n) => {
+                self.credits.late -= 1;
+                self.nodes[n].late = true;
+                self.blame(c, n);
+                self.execute(c, n);
+            }
+            Action::Delay(n) => {
+                self.credits.delay -= 1;
+                self.blame(c, n);
+                self.abandon(n);
+            }
+            Action::LoseAnswer(n) => {
+                self.credits.lose -= 1;
+                self.blame(c, n);
+                self.execute(c, n);
+                if let Link::Answered(_, deadline) = self.nodes[n].link {
+                    self.nodes[n].link = Link::Silent(deadline);
+                }
+            }
+            Action::Pause(n) => {
+                self.credits.pause -= 1;
+                self.nodes[n].paused = true;
+                self.nodes[n].faults = c.tolerance + 1;
+            }
+            Action::Crash(n) => self.crash(n),
+            Action::Clear => {
+                self.credits.clear -= 1;
+                self.wiped = true;
+                self.protected = false;
+                self.target.clear();
+            }
+            Action::LosePower => {
+                self.credits.power -= 1;
+                self.wiped = true;
+                self.protected = false;
+                self.target.lose_memory();
+            }
+            _ => {}
+        }
+    }
+
+    fn blame(&mut self, c: &Config, n: usize) {
+        let node = &mut self.nodes[n];
+        node.faults = (node.faults + 1).min(c.tolerance + 1);
+    }
+
+    fn advance(&mut self) {
+        self.now += 1;
+        for n in &mut self.nodes {
+            n.late = false;
+        }
+    }
+
+    fn crash(&mut self, n: usize) {
+        self.credits.crash -= 1;
+        self.abandon(n);
+        let node = &mut self.nodes[n];
+        node.role = Role::Down;
+        node.link = Link::Idle;
+        node.paused = false;
+        node.late = false;
+        node.faults = 0;
+    }
+
+    /// Leaves the node's command in the fabric.
+    fn abandon(&mut self, n: usize) {
+        if let Link::Sent(command, deadline) = self.nodes[n].link {
+            if let Command::Out(out) = command {
+                self.fabric.push(Orphan { node: n, out });
+            }
+            self.nodes[n].link = Link::Silent(deadline);
+        }
+    }
+
+    fn time_out(&mut self, c: &Config, n: usize) {
+        self.abandon(n);
+        self.feed(c, n, Event::Reply(Reply::Unknown(NoAnswer::Outstanding)));
+    }
+
+    fn begin_again(&mut self, c: &Config, n: usize) {
+        self.credits.again -= 1;
+        let node = &mut self.nodes[n];
+        // A host that was booted again has nothing under way: its nexus was lost with it.
+        if node.role == Role::Down {
+            node.write = Write::None;
+            self.fabric.retain(|o| o.node != n);
+        }
+        self.nodes[n].life += 1;
+        self.nodes[n].held = false;
+        self.nodes[n].faults = 0;
+        self.begin_challenge(c, n);
+    }
+
+    fn begin_challenge(&mut self, c: &Config, n: usize) {
+        let registered = self.target.key_of(nexus(n));
+        let Some(mut machine) = challenger(c, n, self.nodes[n].life, registered) else { return };
+        let step = machine.start(self.time());
+        self.nodes[n].role = Role::Challenger(Arc::new(machine));
+        self.follow_challenge(c, n, step.next);
+    }
+
+    /// Runs the node's command at the target.
+    fn execute(&mut self, c: &Config, n: usize) {
+        if let Link::Sent(command, deadline) = self.nodes[n].link {
+            let answer = self.run(c, n, command);
+            self.nodes[n].link = Link::Answered(answer, deadline);
+        }
+    }
+
+    /// From the moment it holds under its settled key a node can be challenged like any holder; what went
+    /// wrong before is no excuse for losing it.
+    fn settle(&mut self, n: usize) {
+        let settled = key(n, self.nodes[n].life, Stance::Settled);
+        if matches!(self.nodes[n].role, Role::Challenger(_))
+            && matches!(self.nodes[n].link, Link::Answered(Answer::Good, _))
+            && self.target.holder().is_some_and(|h| h.key == settled)
+        {
+            self.nodes[n].faults = 0;
+        }
+    }
+
+    fn take_answer(&mut self, c: &Config, n: usize) {
+        let Link::Answered(answer, _) = std::mem::replace(&mut self.nodes[n].link, Link::Idle) else {
+            return;
+        };
+        let reply = match &answer {
+            Answer::Keys(bytes) => match KeysView::parse(bytes) {
+                Ok(view) => Reply::Keys(view),
+                Err(_) => Reply::Unknown(NoAnswer::Malformed),
+            },
+            Answer::Reservation(r) => Reply::Reservation(*r),
+            Answer::Good => Reply::Good,
+            Answer::Conflict => Reply::Conflict,
+            Answer::Refused(why) => Reply::Refused(*why),
+        };
+        self.feed(c, n, Event::Reply(reply));
+    }
+
+    fn run(&mut self, c: &Config, n: usize, command: Command) -> Answer {
+        let out = match command {
+            Command::ReadKeys => {
+                return Answer::Keys(KeysView::emit(self.target.generation(), &self.target.keys()));
+            }
+            Command::ReadReservation => return Answer::Reservation(self.target.reservation()),
+            Command::Out(out) => out,
+        };
+        let (status, aborted) = self.target.pr_out(nexus(n), &out);
+        let holder = self.target.holder().map(|h| h.key);
+        for (i, node) in self.nodes.iter_mut().enumerate() {
+            if c.aborts && aborted.contains(&nexus(i)) && matches!(node.write, Write::Accepted(_)) {
+                node.write = Write::None;
+            }
+            let mine = |stance| holder == Some(key(i, node.life, stance));
+            if mine(Stance::Challenging) || mine(Stance::Settled) {
+                node.held = true;
+                if self.owner != Some((i, node.life)) {
+                    self.owner = Some((i, node.life));
+                    self.protected = true;
+                }
+            }
+        }
+        match status {
+            Status::Good => Answer::Good,
+            Status::Conflict => Answer::Conflict,
+            Status::Check(sense) => Answer::Refused(NoAnswer::Sense(sense)),
+        }
+    }
+
+    fn write_arrives(&mut self, n: usize) {
+        let Write::Fabric(life) = self.nodes[n].write else { return };
+        if !self.target.admits_write(nexus(n)) {
+            self.nodes[n].write = Write::None;
+            return;
+        }
+        if self.protected && self.deposed(n, life) {
+            self.breach = Some(Breach::StaleWriteAccepted);
+        }
+        // What is accepted while nobody holds is followed no further: whoever RESERVEs next preempts
+        // nobody and aborts nothing.
+        let held = self.target.holder().is_some();
+        self.nodes[n].write = if held { Write::Accepted(life) } else { Write::None };
+    }
+
+    fn write_lands(&mut self, n: usize) {
+        let Write::Accepted(life) = self.nodes[n].write else { return };
+        if self.protected && self.deposed(n, life) {
+            self.breach = Some(Breach::StaleWriteLanded);
+        }
+        self.nodes[n].write = Write::None;
+    }
+
+    /// Whether another life has held the device since.
+    fn deposed(&self, n: usize, life: u8) -> bool {
+        self.owner.is_some_and(|o| o != (n, life))
+    }
+
+    fn feed(&mut self, c: &Config, n: usize, event: Event<'_>) {
+        let now = self.time();
+        match &mut self.nodes[n].role {
+            Role::Challenger(m) => {
+                let step = Arc::make_mut(m).handle(event, now);
+                self.follow_challenge(c, n, step.next);
+            }
+            Role::Defender(m) => {
+                let step = Arc::make_mut(m).handle(event, now);
+                self.follow_defence(c, n, step.next);
+            }
+            Role::Idle | Role::Down | Role::Over(_) => {}
+        }
+    }
+
+    fn follow_challenge(&mut self, c: &Config, n: usize, next: Next<ChallengeEnd>) {
+        let ending = match next {
+            Next::Issue { command, deadline } => return self.nodes[n].link = Link::Sent(command, deadline),
+            Next::Wait(until) => return self.nodes[n].link = Link::Wait(until),
+            Next::End(ChallengeEnd::Won { key, .. }) => return self.won(c, n, key),
+            Next::End(ChallengeEnd::Defended { .. }) => Ending::Defended,
+            Next::End(ChallengeEnd::Overtaken { .. }) => Ending::Overtaken,
+            Next::End(ChallengeEnd::Refused { .. }) => Ending::Refused,
+            Next::End(ChallengeEnd::TargetForgot) => Ending::Forgot,
+            Next::End(ChallengeEnd::Unreachable(_) | ChallengeEnd::Unknown { .. }) => Ending::Unknown,
+        };
+        self.over(n, ending);
+    }
+
+    fn won(&mut self, c: &Config, n: usize, key: Key) {
+        if !self.nodes[n].held {
+            self.breach = Some(Breach::FalseVictory);
+        }
+        let now = self.time();
+        let node = &mut self.nodes[n];
+        node.role = Role::Defender(Arc::new(defender(c, key, now)));
+        node.link = Link::Wait(now);
+    }
+
+    fn follow_defence(&mut self, c: &Config, n: usize, next: Next<DefenceEnd>) {
+        let ending = match next {
+            Next::Issue { command, deadline } => return self.nodes[n].link = Link::Sent(command, deadline),
+            Next::Wait(until) => return self.nodes[n].link = Link::Wait(until),
+            Next::End(DefenceEnd::Deposed { .. }) => Ending::Deposed,
+            Next::End(DefenceEnd::Expired { .. }) => Ending::Expired,
+            Next::End(DefenceEnd::Released | DefenceEnd::ReleaseUnproven) => Ending::Released,
+        };
+        let live = self.nodes[n].faults <= c.tolerance && !self.wiped;
+        if live && ending != Ending::Released {
+            self.breach = Some(Breach::LiveDefenderLost);
+        }
+        self.over(n, ending);
+    }
+
+    fn over(&mut self, n: usize, ending: Ending) {
+        let node = &mut self.nodes[n];
+        node.role = Role::Over(ending);
+        node.link = Link::Idle;
+        node.faults = 0;
+    }
+}
