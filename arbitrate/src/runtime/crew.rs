@@ -89,6 +89,7 @@ struct Crew<M: Machine, L> {
 struct Collected {
     sent: ArrayVec<Sent, SHOWN>,
     attentions: ArrayVec<Sense, SHOWN>,
+    ended: Instant,
 }
 
 #[derive(Clone, Default)]
@@ -96,7 +97,9 @@ struct Tap(Rc<RefCell<Collected>>);
 
 impl Observer for Tap {
     fn sent(&mut self, s: &Sent) {
-        let _ = self.0.borrow_mut().sent.try_push(*s);
+        let mut c = self.0.borrow_mut();
+        c.ended = s.at + s.completion.took;
+        let _ = c.sent.try_push(*s);
     }
     fn attention(&mut self, sense: Sense) {
         let _ = self.0.borrow_mut().attentions.try_push(sense);
@@ -217,8 +220,9 @@ where
     /// Leads until the protocol ends or another thread took it over.
     fn lead(&self, mut lead: Box<Lead<M, L>>, on: &mut Executor<'_>, tap: &Tap) {
         let mut deaf = SystemPacer::deaf();
+        // Read once a turn, after whatever took time.
+        let mut at = lead.task.pacer.now();
         loop {
-            let at = lead.task.pacer.now();
             for note in &lead.step.notes {
                 lead.task.listener.note(at, note);
             }
@@ -234,25 +238,25 @@ where
                         Woke::Time => Event::Wake,
                         Woke::Stop => Event::Release,
                     };
-                    let at = lead.task.pacer.now();
+                    at = lead.task.pacer.now();
                     lead.step = lead.task.machine.handle(event, at);
                 }
                 Next::Issue { command, deadline } => match self.lay_down(lead, deadline) {
                     Err(back) => {
                         lead = back;
                         let lost = Reply::Refused(NoAnswer::DeviceLost);
-                        let at = lead.task.pacer.now();
+                        at = lead.task.pacer.now();
                         lead.step = lead.task.machine.handle(Event::Reply(lost), at);
                     }
                     Ok(turn) => {
-                        let reply = on.run(&command, deadline, &mut deaf);
+                        let reply = on.run_at(&command, at, deadline, &mut deaf);
                         let Some(back) = self.pick_up(turn) else {
                             tap.0.take();
                             return;
                         };
                         lead = back;
                         tap.hand_over(&mut lead.task.listener);
-                        let at = lead.task.pacer.now();
+                        at = tap.ended();
                         lead.step = lead.task.machine.handle(Event::Reply(reply), at);
                     }
                 },
@@ -290,6 +294,11 @@ where
 }
 
 impl Tap {
+    /// When the last command ended.
+    fn ended(&self) -> Instant {
+        self.0.borrow().ended
+    }
+
     fn hand_over<N, L: Listener<N>>(&self, to: &mut L) {
         let mut c = self.0.borrow_mut();
         c.attentions.drain(..).for_each(|s| to.attention(s));

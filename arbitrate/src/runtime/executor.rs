@@ -87,12 +87,13 @@ pub struct Executor<'a> {
     device: &'a mut dyn ScsiDevice,
     observer: &'a mut dyn Observer,
     buf: Box<[u8]>,
+    ended: Instant,
 }
 
 impl<'a> Executor<'a> {
     /// Takes a device; allocates the one buffer.
     pub fn new(device: &'a mut dyn ScsiDevice, observer: &'a mut dyn Observer) -> Self {
-        Self { device, observer, buf: vec![0; MAX_TRANSFER].into_boxed_slice() }
+        Self { device, observer, buf: vec![0; MAX_TRANSFER].into_boxed_slice(), ended: Instant::default() }
     }
 
     /// The device.
@@ -103,7 +104,20 @@ impl<'a> Executor<'a> {
     /// Sends a command that reads up to `len` bytes; returns what came, cut to what was transferred.
     pub fn read(&mut self, cdb: Cdb, len: usize, deadline: Instant, pacer: &mut dyn Pacer) -> (Ended, &[u8]) {
         let len = len.min(MAX_TRANSFER);
-        let ended = self.send(cdb, Transfer::In(len), Effect::Reads, deadline, pacer);
+        let issued = pacer.now();
+        self.read_at(cdb, len, issued, deadline, pacer)
+    }
+
+    /// The same, where the time is known already: reading the clock costs.
+    fn read_at(
+        &mut self,
+        cdb: Cdb,
+        len: usize,
+        issued: Instant,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> (Ended, &[u8]) {
+        let ended = self.send(cdb, Transfer::In(len), Effect::Reads, (issued, deadline), pacer);
         let residual = usize::try_from(ended.completion.residual).unwrap_or(len);
         let got = if ended.class == Class::Good { len.saturating_sub(residual) } else { 0 };
         (ended, &self.buf[..got])
@@ -118,16 +132,29 @@ impl<'a> Executor<'a> {
         deadline: Instant,
         pacer: &mut dyn Pacer,
     ) -> Ended {
-        self.send(cdb, Transfer::Out(out), effect, deadline, pacer)
+        let issued = pacer.now();
+        self.send(cdb, Transfer::Out(out), effect, (issued, deadline), pacer)
     }
 
     /// Runs one command of a protocol.
     pub fn run(&mut self, command: &Command, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
+        let issued = pacer.now();
+        self.run_at(command, issued, deadline, pacer)
+    }
+
+    /// The same, where the time is known already: reading the clock costs.
+    pub fn run_at(
+        &mut self,
+        command: &Command,
+        issued: Instant,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> Reply<'_> {
         match command {
-            Command::ReadKeys => self.read_keys(deadline, pacer),
+            Command::ReadKeys => self.read_keys(issued, deadline, pacer),
             Command::ReadReservation => {
                 let len = usize::from(READ_RESERVATION_LEN);
-                let (ended, data) = self.read(read_reservation_cdb(), len, deadline, pacer);
+                let (ended, data) = self.read_at(read_reservation_cdb(), len, issued, deadline, pacer);
                 match (ended.class, ReadReservation::parse(data)) {
                     (Class::Good, Ok(r)) => Reply::Reservation(r),
                     (Class::Good, Err(_)) => Reply::Unknown(NoAnswer::Malformed),
@@ -136,14 +163,16 @@ impl<'a> Executor<'a> {
             }
             Command::Out(out) => {
                 let list = out.list.emit();
-                reply(&self.write(out.basic_cdb(), &list, Effect::Changes, deadline, pacer).class)
+                let times = (issued, deadline);
+                reply(&self.send(out.basic_cdb(), Transfer::Out(&list), Effect::Changes, times, pacer).class)
             }
         }
     }
 
     /// READ KEYS, whole.
-    fn read_keys(&mut self, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
-        match self.read_whole(read_keys_cdb, Reread::keys(KEYS_ALLOCATION), deadline, pacer) {
+    fn read_keys(&mut self, issued: Instant, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
+        let whole = Reread::keys(KEYS_ALLOCATION);
+        match self.read_whole_at(read_keys_cdb, whole, issued, deadline, pacer) {
             Ok(data) => KeysView::parse(data).map_or(Reply::Unknown(NoAnswer::Malformed), Reply::Keys),
             Err(Unread::Ended(class)) => reply(&class),
             Err(Unread::Reread(RereadError::Unstable)) => Reply::Unknown(NoAnswer::Restless),
@@ -158,20 +187,33 @@ impl<'a> Executor<'a> {
     pub fn read_whole(
         &mut self,
         cdb: fn(u16) -> Cdb,
+        reread: Reread,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> Result<&[u8], Unread> {
+        let issued = pacer.now();
+        self.read_whole_at(cdb, reread, issued, deadline, pacer)
+    }
+
+    fn read_whole_at(
+        &mut self,
+        cdb: fn(u16) -> Cdb,
         mut reread: Reread,
+        mut issued: Instant,
         deadline: Instant,
         pacer: &mut dyn Pacer,
     ) -> Result<&[u8], Unread> {
         loop {
             let allocation = reread.allocation();
-            let (ended, data) = self.read(cdb(allocation), usize::from(allocation), deadline, pacer);
+            let room = usize::from(allocation);
+            let (ended, data) = self.read_at(cdb(allocation), room, issued, deadline, pacer);
             if ended.class != Class::Good {
                 return Err(Unread::Ended(ended.class));
             }
             let got = data.len();
             match reread.judge(data).map_err(Unread::Reread)? {
                 Step::Complete => return Ok(&self.buf[..got]),
-                Step::Again => {}
+                Step::Again => issued = self.ended,
             }
         }
     }
@@ -181,12 +223,12 @@ impl<'a> Executor<'a> {
         cdb: Cdb,
         transfer: Transfer<'_>,
         effect: Effect,
-        deadline: Instant,
+        (issued, deadline): (Instant, Instant),
         pacer: &mut dyn Pacer,
     ) -> Ended {
         let mut attentions = ArrayVec::new();
+        let mut at = issued;
         loop {
-            let at = pacer.now();
             let (data, list) = match transfer {
                 Transfer::In(len) => {
                     self.buf[..len].fill(0);
@@ -200,7 +242,9 @@ impl<'a> Executor<'a> {
                     (Data::Out(b), list)
                 }
             };
-            let completion = self.device.execute(Request { cdb, data, deadline });
+            let mut completion = self.device.execute(Request { cdb, data, deadline });
+            self.ended = pacer.now();
+            completion.took = self.ended.since(at);
             self.observer.sent(&Sent { at, cdb, list, completion });
             let class = classify(&completion);
             #[allow(clippy::cast_possible_truncation, reason = "the capacity fits a u8")]
@@ -211,7 +255,10 @@ impl<'a> Executor<'a> {
                 let _ = attentions.try_push(sense);
             }
             match verdict {
-                Verdict::Again(pause) if pacer.now() + pause < deadline => pacer.pause(pause),
+                Verdict::Again(pause) if self.ended + pause < deadline => {
+                    pacer.pause(pause);
+                    at = self.ended + pause;
+                }
                 _ => return Ended { class, completion, attentions },
             }
         }

@@ -24,7 +24,6 @@ use super::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
     TransportError,
 };
-use crate::clock::now;
 use crate::codec::Status;
 use crate::time::Instant;
 use path::{Resolved, Via};
@@ -129,7 +128,6 @@ impl ScsiDevice for Unguarded {
     }
 
     fn execute(&mut self, request: Request<'_>) -> Completion {
-        let started = now();
         let (direction, data) = match request.data {
             Data::None => (Direction::None, &mut [][..]),
             Data::In(b) => (Direction::In, b),
@@ -145,7 +143,8 @@ impl ScsiDevice for Unguarded {
         let cdb = request.cdb;
         let len = data.len();
         let raw = ioctl::sg_io(&self.node.file, cdb.as_bytes(), direction, data, &mut sense, KERNEL_TIMEOUT);
-        completion(&raw, &sense, len, now().since(started))
+        // Whoever sends for a crew takes the time.
+        completion(&raw, &sense, len, Duration::ZERO)
     }
 
     fn reset(&mut self, scope: ResetScope, escalate: Escalate, _: Instant) -> Result<(), ResetError> {

@@ -266,10 +266,11 @@ impl Defender {
         self.wait(until).note(DefenceNote::Confirmed { lease, feed_before })
     }
 
-    /// No usable answer: tried again after a pause, until the lease ends.
+    /// No usable answer: tried again after a pause, at the latest when the next tick is due, until the
+    /// lease ends. Any later, and a single miss could cost the lease (`window ≥ 2·tick + …`).
     fn missed(&mut self, why: Miss, now: Instant) -> Out {
         let t = self.setup.timing;
-        let until = now + t.tick_budget().min(t.tick());
+        let until = (now + t.tick_budget()).min(self.due + t.tick()).max(now);
         self.phase = Phase::Waiting { until };
         self.wait(until).note(DefenceNote::Missed { why, stop_at: self.stop_at() })
     }
