@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use palisade_lab::Lab;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,14 +23,13 @@ fn a_missing_lab_says_what_installs_it() -> Result<()> {
     Ok(())
 }
 
-/// A QEMU of that host process: it works in a folder named for it.
-fn machine_lives(host: u32) -> bool {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+/// Where a QEMU of that host process works: a folder named for it. `None`: there is no such QEMU.
+fn machine(host: u32) -> Option<PathBuf> {
     let folder = format!("/run/{host}-");
-    processes.flatten().any(|process| {
-        std::fs::read_link(process.path().join("cwd"))
-            .is_ok_and(|cwd| cwd.to_string_lossy().contains(&folder))
-    })
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes
+        .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
+        .find(|cwd| cwd.to_string_lossy().contains(&folder))
 }
 
 #[test]
@@ -48,16 +48,18 @@ fn a_host_process_killed_leaves_no_machine() -> Result<()> {
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
     assert_eq!(line, "up\n");
-    assert!(machine_lives(host.id()), "else this test shows nothing");
+    let folder = machine(host.id()).context("without a machine this test shows nothing")?;
 
     host.kill()?;
     host.wait()?;
     let deadline = Instant::now() + crate::SOON;
-    while machine_lives(host.id()) {
+    while machine(host.id()).is_some() {
         if Instant::now() > deadline {
             bail!("the machine has outlived its host process");
         }
         sleep(Duration::from_millis(50));
     }
+    // Nobody was left to do it.
+    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
