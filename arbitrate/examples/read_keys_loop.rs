@@ -1,4 +1,5 @@
-//! READ KEYS in a loop as a defender sends it: crew, deadline, retry policy, decoder.
+//! READ KEYS in a loop as a defender sends it: crew, priority, deadline,
+//! retry policy, decoder.
 //!
 //! `read_keys_loop DEVICE COUNT` prints nanoseconds a command. The lab runs it beside a bare SG_IO loop
 //! in C and beside a spawned sg_persist (docs/bench.md).
@@ -6,7 +7,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use arbitrate::clock::now;
 use arbitrate::codec::Sense;
 use arbitrate::device::open::open;
 use arbitrate::protocol::{Command, Event, Next, Reply, Step};
@@ -14,17 +14,19 @@ use arbitrate::runtime::crew::{self, Listener, Task};
 use arbitrate::runtime::drive::Machine;
 use arbitrate::runtime::executor::Sent;
 use arbitrate::runtime::pacer::SystemPacer;
+use arbitrate::runtime::realtime;
 use arbitrate::time::Instant;
 
-/// Reads keys `left` times.
+/// Reads keys once, and from then on `left` times by the clock: threads have started by then.
 struct Reader {
     left: u32,
+    began: Option<Instant>,
 }
 
 impl Reader {
-    fn next(&mut self, at: Instant, ok: bool) -> Step<(), bool> {
-        if self.left == 0 || !ok {
-            return Step::new(Next::End(ok));
+    fn next(&mut self, at: Instant) -> Step<(), Option<Duration>> {
+        if self.left == 0 {
+            return Step::new(Next::End(self.began.map(|b| at.since(b))));
         }
         self.left -= 1;
         Step::new(Next::Issue { command: Command::ReadKeys, deadline: at + Duration::from_secs(3) })
@@ -33,12 +35,17 @@ impl Reader {
 
 impl Machine for Reader {
     type Note = ();
-    type End = bool;
-    fn start(&mut self, at: Instant) -> Step<(), bool> {
-        self.next(at, true)
+    type End = Option<Duration>;
+    fn start(&mut self, at: Instant) -> Step<(), Option<Duration>> {
+        self.left += 1;
+        self.next(at)
     }
-    fn handle(&mut self, event: Event<'_>, at: Instant) -> Step<(), bool> {
-        self.next(at, matches!(event, Event::Reply(Reply::Keys(_))))
+    fn handle(&mut self, event: Event<'_>, at: Instant) -> Step<(), Option<Duration>> {
+        if !matches!(event, Event::Reply(Reply::Keys(_))) {
+            return Step::new(Next::End(None));
+        }
+        self.began.get_or_insert(at);
+        self.next(at)
     }
 }
 
@@ -67,20 +74,27 @@ fn main() -> ExitCode {
     if devices.is_empty() {
         devices.push(device);
     }
-    let task =
-        Task { machine: Reader { left: count }, listener: Nobody, pacer: Box::new(SystemPacer::deaf()) };
-    let started = now();
-    match crew::run(devices, task, || {}) {
-        Ok((true, _)) => {}
-        Ok((false, _)) => {
+    let task = Task {
+        machine: Reader { left: count.max(1), began: None },
+        listener: Nobody,
+        pacer: Box::new(SystemPacer::deaf()),
+    };
+    // As `defend` does: memory locked, real-time priority, where it is permitted.
+    let prepare = || {
+        let _ = realtime::acquire();
+    };
+    match crew::run(devices, task, prepare) {
+        Ok((Some(took), _)) => {
+            println!("{}", took.as_nanos() / u128::from(count.max(1)));
+            ExitCode::SUCCESS
+        }
+        Ok((None, _)) => {
             eprintln!("a READ KEYS brought no keys");
-            return ExitCode::from(1);
+            ExitCode::from(1)
         }
         Err(e) => {
             eprintln!("{e}");
-            return ExitCode::from(1);
+            ExitCode::from(1)
         }
     }
-    println!("{}", now().since(started).as_nanos() / u128::from(count.max(1)));
-    ExitCode::SUCCESS
 }
