@@ -1,3 +1,7 @@
-//! The `arbitrate` command.
+//! The `arbitrate` command: see `arbitrate help` and docs/arbitration.md.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

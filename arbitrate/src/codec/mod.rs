@@ -7,6 +7,7 @@ pub mod asc;
 pub mod block;
 mod bytes;
 pub mod cdb;
+pub mod command;
 mod error;
 pub mod inquiry;
 pub mod opcode;
@@ -15,10 +16,13 @@ mod request;
 pub mod reserve;
 pub mod sense;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod vpd;
 
 pub use cdb::Cdb;
+pub use command::Command;
 pub use error::DecodeError;
 pub use request::RequestError;
 pub use sense::{Sense, SenseKey};

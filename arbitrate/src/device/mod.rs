@@ -4,7 +4,9 @@
 //! sense. Nothing here decides who owns a disk; [`classify`] says what an answer means and nothing more.
 
 pub mod classify;
+pub mod open;
 pub mod retry;
+pub mod sg;
 pub mod sim;
 
 use std::time::Duration;
@@ -31,6 +33,12 @@ pub trait ScsiDevice: Send {
     /// # Errors
     /// [`ResetError`] where the transport does not offer the scope or the reset did not end in time.
     fn reset(&mut self, scope: ResetScope, escalate: Escalate, deadline: Instant) -> Result<(), ResetError>;
+
+    /// Handles of the same nexus that send on the calling thread and know no deadline, one for each
+    /// thread of a [`crate::runtime::crew`]; none where a command cannot get stuck.
+    fn unguarded(&self) -> Vec<Box<dyn ScsiDevice>> {
+        Vec::new()
+    }
 
     /// The TransportID (SPC-4 7.6.4) this nexus has at the target, raw, where the system tells it.
     fn own_transport_id(&self) -> Option<Vec<u8>>;

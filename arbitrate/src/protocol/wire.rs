@@ -100,7 +100,9 @@ pub struct Step<N, E> {
 }
 
 impl<N, E> Step<N, E> {
-    pub(super) fn new(next: Next<E>) -> Self {
+    /// Only this to do, nothing to tell.
+    #[must_use]
+    pub fn new(next: Next<E>) -> Self {
         Self { next, notes: ArrayVec::new_const() }
     }
 

@@ -3,17 +3,21 @@
 //! Decides nothing: whatever happens is handed to the protocol with the time.
 
 use crate::protocol::{
-    ChallengeEnd, ChallengeNote, Challenger, DefenceEnd, DefenceNote, Defender, Event, Next, Step,
+    ChallengeEnd, ChallengeNote, Challenger, DefenceEnd, DefenceNote, Defender, Event, Lease, Next, Step,
 };
 use crate::runtime::executor::Executor;
 use crate::runtime::pacer::{Pacer, Woke};
 use crate::time::Instant;
 
-/// A protocol as the driver sees it.
-trait Machine {
-    type Note;
-    type End;
+/// A protocol as a driver sees it.
+pub trait Machine {
+    /// What it tells.
+    type Note: Copy;
+    /// How it ends.
+    type End: Copy;
+    /// Begins.
     fn start(&mut self, now: Instant) -> Step<Self::Note, Self::End>;
+    /// Takes what happened and says what to do next.
     fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<Self::Note, Self::End>;
 }
 
@@ -49,6 +53,29 @@ pub fn challenge(
     run(challenger, on, pacer, tell)
 }
 
+/// Runs a defence just begun until its first tick confirmed a lease.
+///
+/// # Errors
+/// How the defence ended instead.
+pub fn first_lease(
+    defender: &mut Defender,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+    tell: &mut dyn FnMut(Instant, &DefenceNote),
+) -> Result<Lease, DefenceEnd> {
+    let mut step = Machine::start(defender, pacer.now());
+    loop {
+        let now = pacer.now();
+        for note in &step.notes {
+            tell(now, note);
+            if let DefenceNote::Confirmed { lease, .. } = note {
+                return Ok(*lease);
+            }
+        }
+        step = advance(defender, step.next, on, pacer)?;
+    }
+}
+
 /// Runs a defence to its end. `tell` hears every note at once, on this thread: it feeds the watchdog
 /// and must not block, allocate or lock.
 pub fn defence(
@@ -72,19 +99,32 @@ fn run<M: Machine>(
         for note in &step.notes {
             tell(now, note);
         }
-        step = match step.next {
-            Next::End(end) => return end,
-            Next::Wait(until) => {
-                let event = match pacer.wait(until) {
-                    Woke::Time => Event::Wake,
-                    Woke::Stop => Event::Release,
-                };
-                machine.handle(event, pacer.now())
-            }
-            Next::Issue { command, deadline } => {
-                let reply = on.run(&command, deadline, pacer);
-                machine.handle(Event::Reply(reply), pacer.now())
-            }
+        step = match advance(machine, step.next, on, pacer) {
+            Ok(step) => step,
+            Err(end) => return end,
         };
+    }
+}
+
+/// Does the one thing asked for and tells the machine; the end as the error.
+fn advance<M: Machine>(
+    machine: &mut M,
+    next: Next<M::End>,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+) -> Result<Step<M::Note, M::End>, M::End> {
+    match next {
+        Next::End(end) => Err(end),
+        Next::Wait(until) => {
+            let event = match pacer.wait(until) {
+                Woke::Time => Event::Wake,
+                Woke::Stop => Event::Release,
+            };
+            Ok(machine.handle(event, pacer.now()))
+        }
+        Next::Issue { command, deadline } => {
+            let reply = on.run(&command, deadline, pacer);
+            Ok(machine.handle(Event::Reply(reply), pacer.now()))
+        }
     }
 }

@@ -6,7 +6,8 @@
 use arrayvec::ArrayVec;
 
 use crate::codec::pr::{
-    KeysView, READ_RESERVATION_LEN, ReadReservation, read_keys_cdb, read_reservation_cdb,
+    KeysView, READ_RESERVATION_LEN, ReadReservation, Reread, RereadError, Step, read_keys_cdb,
+    read_reservation_cdb,
 };
 use crate::codec::{Cdb, Sense};
 use crate::device::classify::{Class, classify};
@@ -16,10 +17,8 @@ use crate::protocol::{Command, NoAnswer, Reply};
 use crate::runtime::pacer::Pacer;
 use crate::time::Instant;
 
-/// First allocation length of a READ KEYS: 1,023 keys.
-const KEYS_ALLOCATION: u16 = 8192;
-/// How often a READ KEYS that keeps growing is repeated.
-const MAX_REREADS: u8 = 3;
+/// First allocation length of a READ KEYS: 128 keys; a longer list costs a second read.
+const KEYS_ALLOCATION: u16 = 8 + 128 * 8;
 
 /// One command as it was sent and answered.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +49,26 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {
     fn sent(&mut self, _: &Sent) {}
+}
+
+/// Why a whole answer was not to be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// The command did not end well.
+    Ended(Class),
+    /// It ended well, but its answers were not to be put together.
+    Reread(RereadError),
+}
+
+impl Unread {
+    /// The same as a class.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Ended(class) => class,
+            Self::Reread(_) => Class::Malformed,
+        }
+    }
 }
 
 /// How a command ended after the retries.
@@ -122,31 +141,39 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// READ KEYS, repeated with more room while the answer is cut off.
+    /// READ KEYS, whole.
     fn read_keys(&mut self, deadline: Instant, pacer: &mut dyn Pacer) -> Reply<'_> {
-        let mut allocation = KEYS_ALLOCATION;
-        for _ in 0..MAX_REREADS {
-            let cdb = read_keys_cdb(allocation);
-            let (ended, data) = self.read(cdb, usize::from(allocation), deadline, pacer);
-            if ended.class != Class::Good {
-                return reply(&ended.class);
-            }
-            let got = data.len();
-            match KeysView::parse(data).map(|v| v.truncated()) {
-                Err(_) => return Reply::Unknown(NoAnswer::Malformed),
-                Ok(None) => return self.keys(got),
-                Ok(Some(need)) => match u16::try_from(need) {
-                    Ok(need) if need > allocation => allocation = need,
-                    // Cut although it fits, or longer than a READ KEYS can ask for.
-                    _ => return Reply::Unknown(NoAnswer::Malformed),
-                },
-            }
+        match self.read_whole(read_keys_cdb, Reread::keys(KEYS_ALLOCATION), deadline, pacer) {
+            Ok(data) => KeysView::parse(data).map_or(Reply::Unknown(NoAnswer::Malformed), Reply::Keys),
+            Err(Unread::Ended(class)) => reply(&class),
+            Err(Unread::Reread(RereadError::Unstable)) => Reply::Unknown(NoAnswer::Restless),
+            Err(Unread::Reread(_)) => Reply::Unknown(NoAnswer::Malformed),
         }
-        Reply::Unknown(NoAnswer::Restless)
     }
 
-    fn keys(&self, got: usize) -> Reply<'_> {
-        KeysView::parse(&self.buf[..got]).map_or(Reply::Unknown(NoAnswer::Malformed), Reply::Keys)
+    /// Reads an answer of whatever length, repeated with more room while it is cut off.
+    ///
+    /// # Errors
+    /// [`Unread`] says what came instead.
+    pub fn read_whole(
+        &mut self,
+        cdb: fn(u16) -> Cdb,
+        mut reread: Reread,
+        deadline: Instant,
+        pacer: &mut dyn Pacer,
+    ) -> Result<&[u8], Unread> {
+        loop {
+            let allocation = reread.allocation();
+            let (ended, data) = self.read(cdb(allocation), usize::from(allocation), deadline, pacer);
+            if ended.class != Class::Good {
+                return Err(Unread::Ended(ended.class));
+            }
+            let got = data.len();
+            match reread.judge(data).map_err(Unread::Reread)? {
+                Step::Complete => return Ok(&self.buf[..got]),
+                Step::Again => {}
+            }
+        }
     }
 
     fn send(

@@ -2,9 +2,14 @@
 //!
 //! The protocols decide; this layer sends what they ask for, tells them what came back, and keeps time.
 
+pub mod contest;
+pub mod crew;
 pub mod drive;
 pub mod executor;
 pub mod handover;
+pub mod identify;
 pub mod lives;
 pub mod pacer;
+pub mod realtime;
 pub mod store;
+pub mod watchdog;

@@ -9,8 +9,8 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, clock_gettime};
 
+use crate::clock::now;
 use crate::time::Instant;
 
 /// Why a wait ended.
@@ -37,16 +37,6 @@ pub trait Pacer {
 pub struct SystemPacer {
     signals: Option<SignalFd>,
     last: Option<Signal>,
-}
-
-/// Now, by CLOCK_BOOTTIME.
-#[must_use]
-pub fn now() -> Instant {
-    // The call cannot fail for a clock every kernel since 2.6.39 has; time 0 would make every
-    // deadline pass late, so that the caller is told Unknown rather than something wrong.
-    let t = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or(TimeSpec::new(0, 0));
-    let ns = i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec());
-    Instant::from_nanos(u64::try_from(ns).unwrap_or(0))
 }
 
 impl SystemPacer {

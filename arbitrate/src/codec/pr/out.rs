@@ -2,7 +2,6 @@
 //!
 //! A PREEMPT takes two keys: they are named fields here, so that nobody swaps them.
 
-use super::PERSISTENT_RESERVE_OUT;
 use super::types::{OutAction, ReservationType};
 use crate::codec::bytes::{be64, u8_at};
 use crate::codec::{Cdb, DecodeError};
@@ -98,6 +97,34 @@ impl PrOut {
         p
     }
 
+    /// REGISTER AND IGNORE EXISTING KEY: `new` on this nexus, whatever stood there; 0 to unregister.
+    #[must_use]
+    pub fn register_and_ignore(new: Key, aptpl: Aptpl) -> Self {
+        let action = OutAction::RegisterAndIgnoreExistingKey;
+        Self { action, ..Self::register(Key::default(), new, aptpl) }
+    }
+
+    /// This REGISTER on every target port (ALL_TG_PT). Where REPORT CAPABILITIES does not offer it, the
+    /// target refuses.
+    #[must_use]
+    pub fn for_all_target_ports(mut self) -> Self {
+        self.list.all_target_ports = AllTargetPorts::Yes;
+        self
+    }
+
+    /// CLEAR: removes the reservation and every registration, one's own and all others'.
+    #[must_use]
+    pub fn clear(own: Key) -> Self {
+        Self::basic(OutAction::Clear, None, own, Key::default())
+    }
+
+    /// REPLACE LOST RESERVATION: registers this nexus with `new` and reserves, on a target that says it
+    /// lost its reservations (SPC-4 5.12.11.5).
+    #[must_use]
+    pub fn replace_lost(new: Key, kind: ReservationType) -> Self {
+        Self::basic(OutAction::ReplaceLostReservation, Some(kind), Key::default(), new)
+    }
+
     /// RESERVE.
     #[must_use]
     pub fn reserve(own: Key, kind: ReservationType) -> Self {
@@ -123,13 +150,7 @@ impl PrOut {
     /// The CDB for a parameter list of `list_len` bytes.
     #[must_use]
     pub const fn cdb(&self, list_len: u32) -> Cdb {
-        let l = list_len.to_be_bytes();
-        // LU_SCOPE is 0, so the second byte is the type alone.
-        let kind = match self.kind {
-            Some(k) => k as u8,
-            None => 0,
-        };
-        Cdb::new([PERSISTENT_RESERVE_OUT, self.action as u8, kind, 0, 0, l[0], l[1], l[2], l[3], 0])
+        super::pr_out_cdb(self.action, self.kind, list_len)
     }
 
     /// The CDB for the basic list.

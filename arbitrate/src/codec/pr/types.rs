@@ -142,6 +142,21 @@ impl OutAction {
             .ok_or(DecodeError::Value { what: "PERSISTENT RESERVE OUT service action", value: u64::from(v) })
     }
 
+    /// Whether the action looks at scope and type (SPC-4 table 233).
+    #[must_use]
+    pub const fn takes_type(self) -> bool {
+        match self {
+            Self::Reserve
+            | Self::Release
+            | Self::Preempt
+            | Self::PreemptAndAbort
+            | Self::ReplaceLostReservation => true,
+            Self::Register | Self::Clear | Self::RegisterAndIgnoreExistingKey | Self::RegisterAndMove => {
+                false
+            }
+        }
+    }
+
     /// The standard's name.
     #[must_use]
     pub const fn name(self) -> &'static str {

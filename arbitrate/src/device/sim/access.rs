@@ -8,14 +8,14 @@ use super::pr::Reservations;
 /// What a command wants of the unit, as far as reservations care.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Access {
-    /// Told to anyone at any time: INQUIRY, REPORT LUNS, REQUEST SENSE (SPC-4 table 66, SPC-2 table 10).
+    /// Told to anyone at any time: INQUIRY, REPORT LUNS, REQUEST SENSE (SPC-4 table 66, SPC-2 5.5.1).
     Identify,
     /// Asks about the unit, touches no data, admitted under every persistent reservation: TEST UNIT
-    /// READY (SPC-4 table 66), READ CAPACITY (SBC-3 table 13).
+    /// READY (SPC-4 table 66), READ CAPACITY (the like table of SBC-3).
     Ask,
     /// Reads data, or what SPC-4 table 66 treats alike (REPORT SUPPORTED OPERATION CODES).
     Read,
-    /// Writes data. SYNCHRONIZE CACHE counts as a write (SBC-3 table 13); LIO, going by the direction of
+    /// Writes data. SYNCHRONIZE CACHE counts as a write (SBC-3); LIO, going by the direction of
     /// the data, admits it under the Write Exclusive types.
     Write,
     /// PERSISTENT RESERVE IN: always admitted by a persistent reservation.
@@ -29,7 +29,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether a waiting unit attention is told in place of executing the command (SAM-5 5.14.1).
+    /// Whether a waiting unit attention is told in place of executing the command (SAM-5 5.14).
     #[must_use]
     pub const fn hears_attentions(self) -> bool {
         !matches!(self, Self::Identify)
@@ -53,7 +53,7 @@ impl Reservations {
     }
 
     fn admits(&self, nexus: NexusId, access: Access) -> bool {
-        let restricted_read = match access {
+        let reads = match access {
             Access::Identify | Access::Ask | Access::ReservationIn | Access::ReservationOut => return true,
             // CRH is 0: while anybody is registered, SPC-2 reservations conflict for everybody, the
             // registrants included (SPC-4 5.12.3; SPC-2 5.5.1). LIO reports CRH=1 and differs.
@@ -66,6 +66,6 @@ impl Reservations {
         // holder. All: reads are everybody's unless the type restricts them (SPC-4 table 66, 5.12.10).
         let one_of_us =
             if kind.registrants_only() { self.is_registered(nexus) } else { self.is_holder(nexus) };
-        one_of_us || (restricted_read && !kind.restricts_reads())
+        one_of_us || (reads && !kind.restricts_reads())
     }
 }

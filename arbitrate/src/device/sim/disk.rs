@@ -1,8 +1,12 @@
 //! [`SimDevice`]: the embedded unit in a file, as one nexus uses it.
 //!
 //! Each command locks the file, brings the state up to date, executes on a copy, stores the copy if it
-//! differs, and unlocks. Invariant: what was answered was stored before. A command that changes nothing
-//! costs one small read and allocates nothing. Must never wait past the deadline of its request.
+//! differs, carries out what is to be done with the blocks, and unlocks. Invariant: what was answered was
+//! stored before. Must never wait for the lock past the deadline of its request. (The file itself is
+//! taken to be on a local file system: reads and writes of it are not waited for by anybody else.)
+//!
+//! A command that changes nothing, and before which nobody changed anything, costs one small read and
+//! allocates nothing. A state that somebody else changed is parsed, which allocates.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -10,8 +14,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::answer::Answer;
-use super::clock::now;
 use super::error::{SimError, at};
 use super::file::{self, Head, ReadError, SLOT, State, WriteError};
 use super::lock::{Held, LockedFile};
@@ -21,6 +23,7 @@ use super::profile::TooManyNexuses;
 use super::reply::Reply;
 use super::spec::{InitiatorName, SimSpec};
 use super::unit::LogicalUnit;
+use crate::clock::now;
 use crate::codec::Cdb;
 use crate::device::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
@@ -187,12 +190,10 @@ impl Cache {
             Data::In(b) => (b, &[]),
             Data::Out(b) => (nothing, b),
         };
-        let mut reply = self.scratch.execute(&self.state.profile, nexus, cdb, data_out, data_in);
-        if reply.answer == Answer::Good {
-            reply = medium::carry_out(file, reply, data_out, data_in);
-        }
+        let reply = self.scratch.execute(&self.state.profile, nexus, cdb, data_out, data_in);
+        // Before the blocks: where this fails, nothing at all was executed.
         self.store(file)?;
-        Ok(reply)
+        Ok(medium::carry_out(file, reply, data_out, data_in))
     }
 
     /// Stores the scratch unit if it differs.

@@ -23,7 +23,7 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Profile;
+use super::profile::{MAX_NEXUSES, Profile};
 use super::unit::LogicalUnit;
 
 /// How a file of ours begins, whatever its version.
@@ -145,7 +145,8 @@ fn slot(file: &File, head: Head, buffer: &mut Vec<u8>) -> Result<Option<State>, 
     // silently, so it is an error.
     let state: State = serde_json::from_slice(buffer).map_err(|e| ReadError::Unsound(e.to_string()))?;
     state.profile.check().map_err(|e| ReadError::Unsound(e.to_string()))?;
-    if !state.unit.is_sound() {
+    let named = state.profile.nexuses().len();
+    if !state.unit.is_sound() || state.unit.known() > named || named > MAX_NEXUSES {
         return Err(ReadError::Unsound("a holder that is not registered, or the like".to_owned()));
     }
     Ok(Some(state))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::clock::now;
+use crate::clock::now;
 use crate::time::Instant;
 
 /// The first pause between two tries, about as long as a command holds the lock; it doubles.

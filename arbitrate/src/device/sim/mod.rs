@@ -8,11 +8,54 @@
 //! | [`SimDevice`] | the unit in a file, shared by processes |
 //!
 //! All but the last are pure: the model checker explores the structs that the programs run.
+//!
+//! # Where the standards leave room, or targets differ
+//! - A waiting unit attention goes ahead of RESERVATION CONFLICT, as on LIO; SAM-5 5.3.3 would let the
+//!   conflict go ahead of all but the 29h ones.
+//! - A nexus never seen before hears no power-on attention, unless the unit was made so ([`Welcome`]).
+//! - CRH is 0: while anybody is registered, SPC-2 RESERVE and RELEASE conflict for everybody. While
+//!   anybody holds an SPC-2 reservation, PERSISTENT RESERVE IN and OUT conflict for everybody, its holder
+//!   included. LIO has CRH 1 and tolerates RESERVE and RELEASE from registrants.
+//! - RELEASE with another type than the one in force is 26/04; LIO answers RESERVATION CONFLICT.
+//! - REGISTER of key 0 by a nexus that is not registered is GOOD and does not count in PRGENERATION.
+//! - PREEMPT that names the preempter's own key removes the preempter, too, unless it names a holder's
+//!   key. LIO spares the preempter where all registrants hold.
+//! - The preempted are told REGISTRATIONS PREEMPTED (2A/05), as the standard says; LIO was seen to say
+//!   RESERVATIONS PREEMPTED (2A/03) in some versions.
+//! - SYNCHRONIZE CACHE conflicts like a write; LIO lets it pass a Write Exclusive type.
+//! - PREEMPT AND ABORT has nothing to abort: commands are executed one at a time, each as a whole.
+//!
+//! Not there yet, and refused with ILLEGAL REQUEST: REGISTER AND MOVE, REPLACE LOST RESERVATION (24/00),
+//! SPEC_I_PT, ALL_TG_PT, APTPL (26/00). REPORT CAPABILITIES says so.
+//!
+//! # Example
+//! ```
+//! use arbitrate::codec::pr::{Aptpl, PrOut};
+//! use arbitrate::device::classify::{Class, classify};
+//! use arbitrate::device::sim::{CreateOptions, SimDevice};
+//! use arbitrate::device::{Data, Request, ScsiDevice};
+//! use arbitrate::key::Key;
+//! use arbitrate::time::Instant;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("disk.img");
+//! SimDevice::create(&path, &CreateOptions::default())?;
+//! let mut disk = SimDevice::open(&format!("sim:{}?as=node-1", path.display()))?;
+//!
+//! let register = PrOut::register(Key::default(), "a1".parse()?, Aptpl::No);
+//! let done = disk.execute(Request {
+//!     cdb: register.basic_cdb(),
+//!     data: Data::Out(&register.list.emit()),
+//!     deadline: Instant::from_nanos(u64::MAX),
+//! });
+//! assert_eq!(classify(&done), Class::Good);
+//! assert_eq!(SimDevice::show(&path)?.unit.reservations().keys().len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod access;
 mod answer;
 mod attention;
-mod clock;
 mod commands;
 mod disk;
 mod error;

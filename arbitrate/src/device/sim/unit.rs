@@ -90,6 +90,12 @@ impl LogicalUnit {
         self.reserved_by
     }
 
+    /// How many nexuses it knows: those with the numbers from 0 on.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.last_known.map_or(0, |n| usize::from(n.0) + 1)
+    }
+
     /// What stands before every command, in this order: a unit attention of the nexus, an SPC-2
     /// reservation, a persistent reservation. `Err` is the whole answer; the command is not executed.
     ///
@@ -113,7 +119,7 @@ impl LogicalUnit {
         Ok(())
     }
 
-    /// SPC-2 5.5.1 and its table 10.
+    /// SPC-2 5.5.1.
     fn check_spc2(&self, nexus: NexusId, access: Access) -> Verdict {
         let Some(holder) = self.reserved_by else { return Verdict::Admitted };
         match access {
@@ -139,7 +145,7 @@ impl LogicalUnit {
         }
     }
 
-    /// RESERVE(6) or (10) of the whole unit (SPC-2 7.21), with all that stands before it.
+    /// RESERVE(6) or (10) of the whole unit (SPC-2 7.21, 7.22), with all that stands before it.
     pub fn reserve(&mut self, nexus: NexusId) -> Answer {
         match self.begin(nexus, Access::Reserve) {
             Ok(()) => {
@@ -150,7 +156,7 @@ impl LogicalUnit {
         }
     }
 
-    /// RELEASE(6) or (10) (SPC-2 7.16), with all that stands before it.
+    /// RELEASE(6) or (10) (SPC-2 7.16, 7.17), with all that stands before it.
     pub fn release(&mut self, nexus: NexusId) -> Answer {
         match self.begin(nexus, Access::Release) {
             Ok(()) => {

@@ -3,8 +3,8 @@
 use super::{Arrived, Done};
 use crate::codec::RequestError;
 use crate::codec::pr::{
-    Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, RegisteredPort,
-    Registration, ReservationType, TypeSet,
+    Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrIn, PrOutCdb, PrOutRequest,
+    RegisteredPort, Registration, TypeSet,
 };
 use crate::device::sim::pr::Reservations;
 use crate::device::sim::profile::Profile;
@@ -13,15 +13,9 @@ use crate::device::sim::reply::{DataIn, Reply};
 /// PERSISTENT RESERVE IN. READ KEYS and READ RESERVATION are written straight into the buffer, so that a
 /// defender's tick allocates nothing; tests hold them equal to the codec's.
 pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
-    let b = c.cdb.as_bytes();
-    let Some(allocation) = b.get(7..).and_then(|b| b.first_chunk()).filter(|_| b.len() == 10) else {
-        return Err(RequestError::CdbLength { name: "PERSISTENT RESERVE IN", have: b.len(), need: 10 });
-    };
-    let Ok(action) = InAction::from_code(c.cdb.service_action()) else {
-        return Err(RequestError::CdbField { what: "service action", byte: 1 });
-    };
-    let mut out = DataIn::new(c.data_in, usize::from(u16::from_be_bytes(*allocation)));
-    match action {
+    let asked = PrIn::parse(c.cdb)?;
+    let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
+    match asked.action {
         InAction::ReadKeys => read_keys(pr, &mut out),
         InAction::ReadReservation => read_reservation(pr, &mut out),
         InAction::ReportCapabilities => out.put(&capabilities().emit()),
@@ -32,9 +26,20 @@ pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
 
 /// PERSISTENT RESERVE OUT.
 pub(super) fn outward(pr: &mut Reservations, c: &Arrived<'_>) -> Done {
-    let (request, length) = decode(c)?;
-    let answer = pr.pr_out(c.nexus, &request);
-    Ok(Reply { answer, ..Reply::moved(length) })
+    let cdb = PrOutCdb::parse(c.cdb)?;
+    let refused = RequestError::CdbField { what: "service action", byte: 1 };
+    // Refused for what they are, before anybody looks at their lists.
+    if matches!(cdb.action, OutAction::RegisterAndMove | OutAction::ReplaceLostReservation) {
+        return Err(refused);
+    }
+    match cdb.with_list(c.data_out)? {
+        PrOutRequest::Basic(p) => {
+            let answer = pr.pr_out(c.nexus, &p);
+            Ok(Reply { answer, ..Reply::moved(PR_OUT_BASIC_LEN) })
+        }
+        PrOutRequest::RegisterPorts(_) => Err(RequestError::ListField { what: "SPEC_I_PT", byte: 20 }),
+        PrOutRequest::Move(_) => Err(refused),
+    }
 }
 
 fn read_keys(pr: &Reservations, out: &mut DataIn<'_>) {
@@ -85,24 +90,4 @@ fn full_status(pr: &Reservations, profile: &Profile) -> FullStatus {
         })
         .collect();
     FullStatus { generation: pr.generation(), registrations }
-}
-
-/// The request, and how long its parameter list is.
-fn decode(c: &Arrived<'_>) -> Result<(PrOut, usize), RequestError> {
-    let b = c.cdb.as_bytes();
-    let Some([l0, l1, l2, l3]) = b.get(5..9).and_then(|b| b.first_chunk()).filter(|_| b.len() == 10) else {
-        return Err(RequestError::CdbLength { name: "PERSISTENT RESERVE OUT", have: b.len(), need: 10 });
-    };
-    let Ok(action) = OutAction::from_code(c.cdb.service_action()) else {
-        return Err(RequestError::CdbField { what: "service action", byte: 1 });
-    };
-    let kind = ReservationType::from_code(b[2]).ok();
-    let have = usize::try_from(u32::from_be_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
-    let Some(Ok(list)) = c.data_out.get(..have).map(PrOutBasic::parse) else {
-        return Err(RequestError::ListLength { have: have.min(c.data_out.len()), need: PR_OUT_BASIC_LEN });
-    };
-    if have != PR_OUT_BASIC_LEN && !list.spec_i_pt {
-        return Err(RequestError::ListLength { have, need: PR_OUT_BASIC_LEN });
-    }
-    Ok((PrOut { action, kind, list }, have))
 }

@@ -336,7 +336,7 @@ fn preempt_and_abort_5_12_11_2_6_names_whose_commands_end() {
     assert_eq!(r.aborted_by(B, &c).collect::<Vec<_>>(), [A]);
 }
 
-/// Rows: who; columns: read, write. SPC-4 table 66, SBC-3 table 13.
+/// Rows: who; columns: read, write. SPC-4 table 66 and SBC-3's.
 #[test]
 fn access_table_66() {
     use Verdict::{Admitted as Y, Conflict as N};

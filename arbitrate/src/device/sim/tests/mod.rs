@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::clock::now;
 use super::*;
+use crate::clock::now;
 use crate::codec::pr::{
     Aptpl, KeysView, OutAction, PrOut, ReadReservation, read_keys_cdb, read_reservation_cdb,
 };

@@ -1,0 +1,225 @@
+//! `arbitrate defend`: own a disk and keep it, as a service.
+//!
+//! Two threads. The *keeper* acquires, ticks, feeds the watchdog and stops what depends on ownership;
+//! it never prints. The main thread prints what the keeper tells it through a ring ([`ring`]) and
+//! talks to the service manager. A blocked terminal delays no tick.
+
+mod keeper;
+mod on_deposed;
+mod ring;
+
+use std::time::Duration;
+
+use arbitrate::clock;
+use arbitrate::codec::pr::Aptpl;
+use arbitrate::key::ClusterId;
+use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote};
+use arbitrate::runtime::executor::Executor;
+use arbitrate::runtime::handover;
+use arbitrate::runtime::lives::LivesError;
+use arbitrate::runtime::realtime;
+use sd_notify::NotifyState;
+use serde_json::json;
+
+use super::args;
+use super::challenge::{self, Plan};
+use super::ends;
+use super::exit::Exit;
+use super::node::Node;
+use super::output::{Done, Failure, Outcome};
+use super::session::{self, Options, Talk};
+use super::timeline::{Timeline, describe_key};
+use keeper::{Keeper, Start};
+use on_deposed::Prepared;
+use ring::{Message, Reader};
+
+/// How the keeper ended.
+pub(super) enum KeeperEnd {
+    /// A defence was begun and ended so; `stopped` tells what became of what depends on ownership.
+    Defence { end: DefenceEnd, stopped: Option<String> },
+    /// The challenge before it was not won.
+    NotWon(ChallengeEnd),
+    /// Won, but the first tick did not confirm it.
+    NotConfirmed(DefenceEnd),
+    /// No fresh incarnation could be had.
+    Lives(LivesError),
+    /// The threads of the defence could not be started; what was won is not defended.
+    NoThreads(std::io::Error),
+}
+
+pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
+    let node = Node::new(&a.node)?;
+    // Before signals are blocked: what it runs must not inherit that.
+    let prepared = a.on_deposed.as_deref().map(Prepared::spawn).transpose()?;
+    let mut signals = challenge::signals()?;
+    let watchdog = keeper::open_watchdog(a.watchdog.as_deref(), &node)?;
+    let mut device = session::device(&a.device)?;
+    let mut talk = Talk { out: with.out, device: a.device.clone() };
+    let timeout = with.timeout.unwrap_or(node.timing.spec().tick);
+    let (id, contest) = {
+        let mut on = Executor::new(device.as_mut(), &mut talk);
+        let id = session::identity(&a.device, &mut on, timeout, &mut signals)?;
+        let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
+        let contest = plan.contest(&mut on, &mut signals)?;
+        if a.acquire {
+            with.out.event(&plan.text(&contest), "plan", plan.json(&contest));
+        }
+        (id, contest)
+    };
+    let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
+    let lives = plan.lives()?;
+    let timeline = Timeline { start: clock::now(), cluster: node.cluster, out: with.out };
+    let place = node.runtime_place(&id.name);
+    let start = if a.acquire {
+        handover::forget(&place).map_err(|e| challenge::store(&e))?;
+        Start::Acquire
+    } else {
+        let (key, until) = handover::take(&place, &id.name, (node.cluster, node.number), clock::now())
+            .map_err(|e| {
+                Failure::new(
+                    Exit::Refused,
+                    format!("taking over {} without a challenge", a.device),
+                    e.to_string(),
+                    "use --acquire, which challenges first",
+                )
+            })?;
+        Start::TakeOver { key, until }
+    };
+    if contest.aptpl == Aptpl::No {
+        with.out.talk("arbitrate: the target does not keep registrations through power loss (no APTPL)");
+    }
+    let (writer, reader) = ring::pair(with.out.verbose).map_err(|e| {
+        Failure::new(Exit::Refused, "preparing the log", e.to_string(), "nothing was sent; try again")
+    })?;
+    let margin = node.timing.spec().margin;
+    let keeper = Keeper { contest, start, lives, device, signals, writer, watchdog, prepared, margin };
+    let thread =
+        std::thread::Builder::new().name("keeper".into()).spawn(move || keeper.run()).map_err(|e| {
+            Failure::new(
+                Exit::Refused,
+                "starting the keeper thread",
+                e.to_string(),
+                "nothing was sent; try again",
+            )
+        })?;
+    let mut log = Log { timeline, device: &a.device, ready: false };
+    log.follow(&reader, &thread);
+    let Ok(end) = thread.join() else {
+        return Err(Failure::new(
+            Exit::Unknown,
+            format!("defending {}", a.device),
+            "the keeper thread failed: this is a defect of this program",
+            "stop what uses the disk; look with `arbitrate inspect`; report it",
+        ));
+    };
+    verdict(&a.device, node.cluster, end)
+}
+
+fn verdict(device: &str, cluster: ClusterId, end: KeeperEnd) -> Outcome {
+    match end {
+        KeeperEnd::NotWon(end) => Err(ends::not_won(device, cluster, &end)),
+        KeeperEnd::NotConfirmed(end) => Err(ends::not_confirmed(device, cluster, &end)),
+        KeeperEnd::Lives(e) => Err(challenge::lives_failed(&e)),
+        KeeperEnd::NoThreads(e) => Err(Failure::new(
+            Exit::Unknown,
+            format!("defending {device}"),
+            format!("its threads could not be started: {e}; the disk is held, but not defended"),
+            "start nothing; free resources on this host, then `arbitrate defend --acquire`",
+        )),
+        KeeperEnd::Defence { end, stopped } => {
+            let exit = ends::defence_exit(&end);
+            let words = ends::defence(&end, cluster);
+            match exit {
+                Exit::Confirmed => Ok(Done::new(
+                    exit,
+                    format!("{device} {words}"),
+                    json!({ "device": device, "end": words }),
+                )),
+                Exit::Deposed => Err(Failure::new(
+                    exit,
+                    format!("defending {device}"),
+                    format!("{words}{}", stopped.map(|s| format!("; {s}")).unwrap_or_default()),
+                    "make sure that nothing here uses the disk any more; then `arbitrate defend --acquire`",
+                )),
+                _ => Err(Failure::new(
+                    exit,
+                    format!("releasing {device}"),
+                    words,
+                    "look with `arbitrate inspect` until it answers",
+                )),
+            }
+        }
+    }
+}
+
+/// Prints what the keeper tells, and tells the service manager.
+struct Log<'a> {
+    timeline: Timeline,
+    device: &'a str,
+    ready: bool,
+}
+
+impl Log<'_> {
+    fn follow(&mut self, reader: &Reader, thread: &std::thread::JoinHandle<KeeperEnd>) {
+        let mut over = false;
+        while !over {
+            // Asked before the ring is emptied: what came before the end is printed.
+            over = thread.is_finished() || reader.closed();
+            reader.drain(&mut |m| self.print(&m));
+            if !over {
+                reader.wait(Duration::from_secs(1));
+            }
+        }
+        if let n @ 1.. = reader.lost() {
+            self.timeline.out.talk(&format!("arbitrate: {n} log lines were lost: the log could not keep up"));
+        }
+    }
+
+    fn print(&mut self, m: &Message) {
+        match m {
+            Message::Challenge(at, note) => self.timeline.challenge(*at, note),
+            Message::Defence(at, note) => {
+                self.notify(note);
+                self.timeline.defence(*at, note);
+            }
+            Message::TakenOver(at, key) => self.timeline.say(
+                *at,
+                "taken-over",
+                &format!("taken over: {}", describe_key(*key, self.timeline.cluster)),
+                json!({ "key": key }),
+            ),
+            Message::Realtime(report) => self.realtime(*report),
+            Message::Sent(s) => self.timeline.out.talk(&super::words::sent(self.device, s)),
+            Message::Attention(at, s) => {
+                let text = format!("told by the target: {s}");
+                let fields = json!({ "asc": s.asc, "ascq": s.ascq });
+                self.timeline.say(*at, "unit-attention", &text, fields);
+            }
+        }
+    }
+
+    fn realtime(&self, report: realtime::Report) {
+        for line in report.lines() {
+            self.timeline.out.talk(&format!("arbitrate: {line}"));
+        }
+    }
+
+    /// A service manager that cannot be told is not worth stopping for.
+    fn notify(&mut self, note: &DefenceNote) {
+        let states: &[NotifyState<'_>] = match note {
+            DefenceNote::Confirmed { .. } if !self.ready => {
+                self.ready = true;
+                &[NotifyState::Ready, NotifyState::Status("owned, lease confirmed"), NotifyState::Watchdog]
+            }
+            DefenceNote::Confirmed { .. } => {
+                &[NotifyState::Status("owned, lease confirmed"), NotifyState::Watchdog]
+            }
+            DefenceNote::Missed { .. } => {
+                &[NotifyState::Status("owned, but the last tick confirmed nothing")]
+            }
+            DefenceNote::Challenged { .. } => &[NotifyState::Status("owned, defending against a challenge")],
+            DefenceNote::Releasing => &[NotifyState::Stopping, NotifyState::Status("releasing")],
+        };
+        let _ = sd_notify::notify(states);
+    }
+}

@@ -1,0 +1,70 @@
+//! The command line: reads what the operator wants, calls the library, says what came of it.
+//!
+//! Decides nothing about disks: whatever may be believed of one comes from the library.
+
+mod args;
+mod challenge;
+mod consent;
+mod defend;
+mod ends;
+mod exit;
+mod explain;
+mod node;
+mod output;
+mod session;
+mod show;
+mod timeline;
+mod verbs;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Legacy, Sim};
+use exit::Exit;
+use output::{Outcome, Output};
+
+/// Parses, runs, prints; the exit code is one of [`exit::TABLE`].
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come as errors that are none; clap writes each to its stream.
+            let _ = e.print();
+            let code = if e.use_stderr() { Exit::Usage } else { Exit::Confirmed };
+            return ExitCode::from(code.code());
+        }
+    };
+    let out = Output { json: cli.json, verbose: cli.verbose };
+    let timeout = cli.timeout_ms.map(std::time::Duration::from_millis);
+    let (name, end) = dispatch(&cli.command, session::Options { out, timeout });
+    ExitCode::from(out.finish(name, end).code())
+}
+
+fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome) {
+    match command {
+        Command::Inspect(a) => ("inspect", show::inspect(a, with)),
+        Command::Keys(a) => ("keys", show::keys(a, with)),
+        Command::Reservation(a) => ("reservation", show::reservation(a, with)),
+        Command::Capabilities(a) => ("capabilities", show::capabilities(a, with)),
+        Command::FullStatus(a) => ("full-status", show::full_status(a, with)),
+        Command::Register(a) => ("register", verbs::register(a, with)),
+        Command::Unregister(a) => ("unregister", verbs::unregister(a, with)),
+        Command::Reserve(a) => ("reserve", verbs::reserve(a, with)),
+        Command::Release(a) => ("release", verbs::release(a, with)),
+        Command::Clear(a) => ("clear", verbs::clear(a, with)),
+        Command::Preempt(a) => ("preempt", verbs::preempt(a, with)),
+        Command::Move(a) => ("move", verbs::move_registration(a, with)),
+        Command::ReplaceLost(a) => ("replace-lost", verbs::replace_lost(a, with)),
+        Command::Legacy(Legacy::Reserve(a)) => ("legacy reserve", verbs::legacy_reserve(a, with)),
+        Command::Legacy(Legacy::Release(a)) => ("legacy release", verbs::legacy_release(a, with)),
+        Command::Reset(a) => ("reset", verbs::reset(a, with)),
+        Command::Challenge(a) => ("challenge", challenge::run(a, with)),
+        Command::Defend(a) => ("defend", defend::run(a, with)),
+        Command::Raw(a) => ("raw", verbs::raw(a, with)),
+        Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
+        Command::Sim(Sim::Show { path }) => ("sim show", show::sim_show(path)),
+        Command::Explain { code } => ("explain", explain::run(*code)),
+    }
+}

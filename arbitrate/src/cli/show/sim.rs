@@ -1,0 +1,37 @@
+//! `sim create` and `sim show`: embedded disks.
+
+use std::path::Path;
+
+use arbitrate::device::sim::{CreateOptions, SimDevice};
+use serde_json::json;
+
+use crate::cli::exit::Exit;
+use crate::cli::output::{Done, Failure, Outcome};
+
+pub(crate) fn create(path: &Path, size_mib: u32) -> Outcome {
+    let options = CreateOptions { blocks: u64::from(size_mib) * 2048, ..CreateOptions::default() };
+    SimDevice::create(path, &options).map_err(|e| {
+        Failure::new(
+            Exit::File,
+            format!("creating the embedded disk {}", path.display()),
+            e.to_string(),
+            "nothing was changed",
+        )
+    })?;
+    let text = format!("created {} ({size_mib} MiB); name it sim:{}?as=NAME", path.display(), path.display());
+    Ok(Done::new(Exit::Confirmed, text, json!({ "path": path, "size_mib": size_mib })))
+}
+
+pub(crate) fn show(path: &Path) -> Outcome {
+    let snapshot = SimDevice::show(path).map_err(|e| {
+        Failure::new(
+            Exit::File,
+            format!("reading the embedded disk {}", path.display()),
+            e.to_string(),
+            "make one with `arbitrate sim create`",
+        )
+    })?;
+    let state = serde_json::to_value(&snapshot).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&state).unwrap_or_default();
+    Ok(Done::new(Exit::Confirmed, text, json!({ "path": path, "state": state })))
+}

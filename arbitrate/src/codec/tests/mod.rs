@@ -1,0 +1,5 @@
+//! Tests that span several codecs: every request, every answer, arbitrary bytes.
+
+mod answers;
+mod requests;
+mod sense;

@@ -1,0 +1,225 @@
+//! The fencing path allocates nothing (design section 10): a defender's ticks, defence included.
+
+#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use arbitrate::codec::pr::{
+    Generation, Holder, KeysView, OutAction, PERSISTENT_RESERVE_OUT, ReadReservation, ReservationType,
+};
+use arbitrate::codec::{Sense, SenseKey, Status};
+use arbitrate::device::{
+    Completion, Data, Delivery, Escalate, Request, ResetError, ResetScope, ScsiDevice, SenseBytes,
+};
+use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
+use arbitrate::protocol::{
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, Profile, Rules, Timing,
+};
+use arbitrate::runtime::drive;
+use arbitrate::runtime::executor::{Executor, Unobserved};
+use arbitrate::runtime::pacer::{Pacer, Woke};
+use arbitrate::time::Instant;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is handed to the system allocator unchanged; counting touches a thread-local
+// that needs no allocation itself.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, l: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        // SAFETY: the caller keeps alloc's contract, which is System's.
+        unsafe { System.alloc(l) }
+    }
+    unsafe fn dealloc(&self, p: *mut u8, l: Layout) {
+        // SAFETY: `p` came from `System.alloc` with this layout.
+        unsafe { System.dealloc(p, l) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations() -> u64 {
+    ALLOCATIONS.with(Cell::get)
+}
+
+fn key(node: u32, stance: Stance) -> Key {
+    let (cluster, node) = (ClusterId::of_name("t"), NodeNumber::new(node).unwrap());
+    KeyParts { cluster, node, stance, incarnation: Incarnation::new(1).unwrap() }.key()
+}
+
+/// A target with two canned answers to READ KEYS: challenged, and not. Prepared beforehand, so that it
+/// allocates nothing either.
+struct Canned {
+    challenged: Vec<u8>,
+    calm: Vec<u8>,
+    reservation: Vec<u8>,
+    /// A challenge stands until it is preempted; a new one comes every fourth tick.
+    challenge: bool,
+    ticks: u64,
+    preempts: u64,
+    attention: bool,
+}
+
+impl ScsiDevice for Canned {
+    fn name(&self) -> &str {
+        "canned"
+    }
+
+    fn execute(&mut self, r: Request<'_>) -> Completion {
+        let took = Duration::from_micros(20);
+        if std::mem::take(&mut self.attention) {
+            let sense = Sense::new(SenseKey::UNIT_ATTENTION, 0x2a, 0x05).emit_fixed();
+            return Completion {
+                delivery: Delivery::Answered(Status::CHECK_CONDITION),
+                sense: SenseBytes::new(&sense),
+                residual: 0,
+                took,
+            };
+        }
+        if r.cdb.opcode() == PERSISTENT_RESERVE_OUT {
+            assert_eq!(r.cdb.service_action(), OutAction::Preempt as u8);
+            self.challenge = false;
+            self.preempts += 1;
+            return Completion::answered(Status::GOOD, 0, took);
+        }
+        let Data::In(buf) = r.data else { panic!("a read has a buffer") };
+        let answer = match (r.cdb.service_action(), self.challenge) {
+            (0, true) => &self.challenged,
+            (0, false) => &self.calm,
+            _ => &self.reservation,
+        };
+        buf[..answer.len()].copy_from_slice(answer);
+        let residual = u32::try_from(buf.len() - answer.len()).unwrap();
+        Completion::answered(Status::GOOD, residual, took)
+    }
+
+    fn reset(&mut self, _: ResetScope, _: Escalate, _: Instant) -> Result<(), ResetError> {
+        Err(ResetError::Unsupported)
+    }
+
+    fn own_transport_id(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Time passes by being waited for.
+struct Virtual {
+    now: Instant,
+    stop_after: Instant,
+}
+
+impl Pacer for Virtual {
+    fn now(&self) -> Instant {
+        self.now
+    }
+    fn wait(&mut self, until: Instant) -> Woke {
+        self.now = until.max(self.now);
+        if self.now >= self.stop_after { Woke::Stop } else { Woke::Time }
+    }
+    fn pause(&mut self, d: Duration) {
+        self.now = self.now + d;
+    }
+}
+
+#[test]
+fn a_hundred_ticks_with_defences_and_unit_attentions_allocate_nothing() {
+    let me = key(1, Stance::Settled);
+    let other = key(2, Stance::Challenging);
+    let holder = Holder { key: me, kind: ReservationType::WriteExclusiveRegistrantsOnly };
+    let mut device = Canned {
+        challenged: KeysView::emit(Generation(7), &[me, other]),
+        calm: KeysView::emit(Generation(8), &[me]),
+        reservation: ReadReservation { generation: Generation(8), holder: Some(holder) }.emit(),
+        challenge: false,
+        ticks: 0,
+        preempts: 0,
+        attention: false,
+    };
+    let timing = Timing::profile(Profile::Classic);
+    let setup = DefenceSetup {
+        key: me,
+        cluster: ClusterId::of_name("t"),
+        kind: holder.kind,
+        timing,
+        watchdog: None,
+        first: FirstLease::FromTick,
+        rules: Rules::default(),
+    };
+    let start = Instant::from_nanos(1_000_000_000);
+    let mut confirmed = 0u64;
+    // Each round is its own defence of one tick, so that the device can be prepared in between.
+    let mut during = 0;
+    for round in 0..100u64 {
+        device.challenge = round % 4 == 1;
+        device.attention = round % 5 == 2;
+        device.ticks += 1;
+        let mut unobserved = Unobserved;
+        let mut on = Executor::new(&mut device, &mut unobserved);
+        let mut pacer = Virtual { now: start, stop_after: start + Duration::from_secs(1000) };
+        let mut defender = Defender::new(setup.clone(), start);
+        let before = allocations();
+        let lease = drive::first_lease(&mut defender, &mut on, &mut pacer, &mut |_, note| {
+            confirmed += u64::from(matches!(note, DefenceNote::Confirmed { .. }));
+        });
+        during += allocations() - before;
+        assert!(lease.is_ok(), "round {round}: {lease:?}");
+    }
+    assert_eq!(confirmed, 100);
+    assert_eq!(device.preempts, 25, "the challenges were defended");
+    assert_eq!(during, 0, "the fencing path allocated");
+}
+
+#[test]
+fn the_end_of_a_lease_allocates_nothing_either() {
+    struct Silent;
+    impl ScsiDevice for Silent {
+        fn name(&self) -> &str {
+            "silent"
+        }
+        fn execute(&mut self, _: Request<'_>) -> Completion {
+            Completion::unanswered(Delivery::Outstanding, Duration::ZERO)
+        }
+        fn reset(&mut self, _: ResetScope, _: Escalate, _: Instant) -> Result<(), ResetError> {
+            Err(ResetError::Unsupported)
+        }
+        fn own_transport_id(&self) -> Option<Vec<u8>> {
+            None
+        }
+    }
+    let start = Instant::from_nanos(1_000_000_000);
+    let mut defender = Defender::new(
+        DefenceSetup {
+            key: key(1, Stance::Settled),
+            cluster: ClusterId::of_name("t"),
+            kind: ReservationType::WriteExclusiveRegistrantsOnly,
+            timing: Timing::profile(Profile::Classic),
+            watchdog: None,
+            first: FirstLease::Until(start + Duration::from_secs(6)),
+            rules: Rules::default(),
+        },
+        start,
+    );
+    let (mut device, mut unobserved) = (Silent, Unobserved);
+    let mut on = Executor::new(&mut device, &mut unobserved);
+    let mut pacer = Virtual { now: start, stop_after: start + Duration::from_secs(1000) };
+    let before = allocations();
+    let end = drive::defence(&mut defender, &mut on, &mut pacer, &mut |_, _| {});
+    assert_eq!(allocations() - before, 0);
+    assert!(matches!(end, DefenceEnd::Expired { .. }), "{end:?}");
+    assert_eq!(pacer.now, start + Duration::from_secs(6), "it ended with the lease, not before or after");
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    drop(std::hint::black_box(vec![1u8]));
+    assert_eq!(allocations() - before, 1, "or the other tests prove nothing");
+}
