@@ -74,7 +74,7 @@ pub fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
                 }
             }
             Role::Over(_) => {
-                let drained = !s.has_work_of(n) && node.write == Write::None;
+                let drained = !s.has_orphans_of(n) && node.write == Write::None;
                 if s.credits.again > 0 && (drained || !c.drains) {
                     out.push(Action::BeginAgain(n));
                 }

@@ -105,7 +105,7 @@ pub struct Node {
     pub link: Link,
     /// Which life it is in; also its incarnation.
     pub life: u8,
-    /// What went wrong with it since it began to defend.
+    /// What went wrong with it in this life, or since it holds under its settled key.
     pub faults: u8,
     /// It stands still.
     pub paused: bool,

@@ -4,10 +4,9 @@
 
 use stateright::Property;
 
-use crate::node::{Ending, Role, key};
+use crate::node::{Ending, Role};
 use crate::state::{Breach, State};
 use crate::system::System;
-use arbitrate::key::Stance;
 
 /// Never two valid leases.
 pub const ONE_LEASE: &str = "at most one valid lease at any instant";
@@ -51,7 +50,7 @@ pub fn all() -> Vec<Property<System>> {
         Property::sometimes(CHANGES_HANDS, |m: &System, s: &State| {
             newcomer(m, s).is_some_and(|n| s.nodes[n].has_lease(s.time()))
         }),
-        Property::sometimes(LATE_SEIZURE, |_, s: &State| late_seizure(s)),
+        Property::sometimes(LATE_SEIZURE, |_, s: &State| s.late_seizure),
     ]
 }
 
@@ -62,11 +61,4 @@ fn newcomer(m: &System, s: &State) -> Option<usize> {
 
 fn ended(s: &State, how: Ending) -> bool {
     s.nodes.iter().any(|n| n.role == Role::Over(how))
-}
-
-fn late_seizure(s: &State) -> bool {
-    let holder = s.target.holder().map(|h| h.key);
-    s.nodes.iter().enumerate().any(|(i, n)| {
-        matches!(n.role, Role::Over(_) | Role::Down) && holder == Some(key(i, n.life, Stance::Challenging))
-    })
 }

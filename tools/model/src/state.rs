@@ -1,7 +1,7 @@
 //! Everything at one instant.
 
 use arbitrate::codec::pr::{Aptpl, PrOut};
-use arbitrate::key::Stance;
+use arbitrate::key::{Key, Stance};
 use arbitrate::time::Instant;
 
 use crate::config::{Config, Credits, Start};
@@ -39,7 +39,7 @@ pub struct State {
     pub target: Target,
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// Commands given up by their callers; PREEMPT, RESERVE and the like, reads don't matter.
+    /// Commands given up by their callers. Reads don't matter any more and are not kept.
     pub fabric: Vec<Orphan>,
     /// What may still go wrong.
     pub credits: Credits,
@@ -49,6 +49,8 @@ pub struct State {
     pub wiped: bool,
     /// Whether the target has protected the owner ever since: no CLEAR, no loss of power, no release.
     pub protected: bool,
+    /// A PREEMPT or RESERVE took the reservation after its caller had given it up.
+    pub late_seizure: bool,
     /// What was broken on the way here.
     pub breach: Option<Breach>,
 }
@@ -66,6 +68,7 @@ impl State {
             owner: None,
             wiped: false,
             protected: true,
+            late_seizure: false,
             breach: None,
         };
         for (n, start) in c.nodes.iter().enumerate() {
@@ -74,7 +77,7 @@ impl State {
                 continue;
             }
             let k = key(n, 1, Stance::Settled);
-            let _ = s.target.pr_out(nexus(n), &PrOut::register(key(0, 0, Stance::Settled), k, Aptpl::No));
+            let _ = s.target.pr_out(nexus(n), &PrOut::register(Key::default(), k, Aptpl::No));
             let _ = s.target.pr_out(nexus(n), &PrOut::reserve(k, KIND));
             s.owner = Some((n, 1));
             let mut node = Node::new(Role::Down, 1);
@@ -100,9 +103,9 @@ impl State {
         self.nodes.iter().filter(|n| n.has_lease(self.time())).count()
     }
 
-    /// Whether something of `node` is still under way in the fabric or at the target.
+    /// Whether a command of `node` is still under way, given up by its caller.
     #[must_use]
-    pub fn has_work_of(&self, node: usize) -> bool {
+    pub fn has_orphans_of(&self, node: usize) -> bool {
         self.fabric.iter().any(|o| o.node == node)
     }
 }

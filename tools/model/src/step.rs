@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arbitrate::codec::pr::KeysView;
+use arbitrate::codec::pr::{KeysView, OutAction};
 use arbitrate::device::sim::Answer as Status;
 use arbitrate::key::{Key, Stance};
 use arbitrate::protocol::{ChallengeEnd, Command, DefenceEnd, Event, Next, NoAnswer, Reply};
@@ -32,7 +32,10 @@ impl State {
             Action::TimeOut(n) => self.time_out(c, n),
             Action::DeliverOrphan(i) => {
                 let o = self.fabric.remove(i);
+                let before = self.target.holder();
                 let _ = self.run(c, o.node, Command::Out(o.out));
+                let seizes = !matches!(o.out.action, OutAction::Register | OutAction::Release);
+                self.late_seizure |= seizes && self.target.holder() != before;
             }
             Action::IssueWrite(n) => {
                 self.credits.write -= 1;

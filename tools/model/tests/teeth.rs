@@ -105,7 +105,8 @@ fn a_target_that_does_not_abort() {
     bites(Config { aborts: false, ..c }, STALE_ABORTED);
 }
 
-/// A node registers to challenge while its own old writes are still under way: that re-admits them.
+/// A node registers to challenge while its own old writes are still under way: that lets them in, beside
+/// whatever its new life does.
 #[test]
 fn registering_with_old_writes_under_way() {
     let credits = Credits { pause: 1, write: 1, again: 1, ..some(1) };
