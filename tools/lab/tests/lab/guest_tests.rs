@@ -11,7 +11,7 @@ fn a_test_program_runs_in_the_guest_and_its_failures_come_out() -> Result<()> {
     let tests = test_program("palisade-lab", "in_guest_example")?;
     let setup = Setup::new(Layout::tcm_loop()).file(tests, "/bin/example").program(arbitrate_binary()?);
     let guest = lab.boot(&setup)?;
-    guest.run("arbitrate")?;
+    guest.run("arbitrate --version")?;
 
     let disk = &guest.node("n1")?.disks[0].block;
     let environment = [("EXAMPLE_DISK", disk.as_str())];
