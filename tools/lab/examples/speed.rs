@@ -30,8 +30,11 @@ fn main() -> Result<()> {
 
     let mut times: [Vec<f64>; 3] = Default::default();
     for _ in 0..ROUNDS {
-        times[0].push(loop_ns(&g, "bare", device)?);
+        // Before and after, for the machine drifts while it is measured.
+        let before = loop_ns(&g, "bare", device)?;
         times[1].push(loop_ns(&g, "ours", device)?);
+        let after = loop_ns(&g, "bare", device)?;
+        times[0].push(f64::midpoint(before, after));
         times[2].push(processes_ns(&g, device)?);
     }
     let ratios =
