@@ -41,4 +41,4 @@ pub use job::{Job, Output};
 pub use layout::{Disk, Layout, Node, Watchdog};
 pub use libtest::LibtestRun;
 pub use machine::Exit;
-pub use setup::Setup;
+pub use setup::{Clock, Setup};

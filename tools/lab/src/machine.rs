@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::host::Lab;
 use crate::qmp::Qmp;
-use crate::setup::Setup;
+use crate::setup::{Clock, Setup};
 
 /// QEMU answers its control channel at once, unless the host is very busy.
 const CONTROL: Duration = Duration::from_secs(30);
@@ -146,6 +146,9 @@ fn arguments(setup: &Setup, memory_mib: u64) -> Vec<String> {
         ["-m", &memory_mib.to_string(), "-smp", &setup.processors.to_string(), "-append", command_line]
             .map(str::to_owned);
     arguments.extend(variable);
+    if setup.clock == Clock::Instructions {
+        arguments.extend(["-icount", "shift=1,sleep=off"].map(str::to_owned));
+    }
     if let Some(watchdog) = setup.watchdog {
         arguments.extend(watchdog.machine_arguments().iter().map(|argument| (*argument).to_owned()));
     }

@@ -12,13 +12,24 @@ pub struct Setup {
     /// (file here, absolute path there)
     pub(crate) files: Vec<(PathBuf, String)>,
     pub(crate) processors: u32,
+    pub(crate) clock: Clock,
+}
+
+/// What the guest's time is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The host's time: what runs slowly here takes long there.
+    Host,
+    /// Two nanoseconds for each instruction executed, idle time skipped: a measurement comes out the same on
+    /// a busy host.
+    Instructions,
 }
 
 impl Setup {
     /// A machine with these disks, one processor and no watchdog.
     #[must_use]
     pub fn new(layout: Layout) -> Self {
-        Self { layout, watchdog: None, files: Vec::new(), processors: 1 }
+        Self { layout, watchdog: None, files: Vec::new(), processors: 1, clock: Clock::Host }
     }
 
     /// Adds a watchdog: `/dev/watchdog`.
@@ -42,6 +53,13 @@ impl Setup {
     #[must_use]
     pub fn file(mut self, here: impl Into<PathBuf>, there: impl Into<String>) -> Self {
         self.files.push((here.into(), there.into()));
+        self
+    }
+
+    /// What time is made of there.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
