@@ -1,0 +1,73 @@
+//! The command line, defined once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use netident::identity::Address;
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "netident",
+    version,
+    about = "Moves a network identity between hosts, and says who has confirmed it",
+    after_help = "EXIT STATUS\n  0 done and confirmed, or already so  1 error  2 usage  3 not here  \
+4 done, but no neighbour confirmed it\n  10 conflict: another host answers for an address\n\n\
+EXAMPLES\n  netident plan --address 192.0.2.10/24@eth0\n  netident take --address 192.0.2.10/24@eth0 --address \
+2001:db8::10/64@eth0\n  netident release --file /etc/palisade/db.toml"
+)]
+pub(crate) struct Cli {
+    /// One JSON object on standard output, failure included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// The addresses that stand on this host, and which of them this program put there
+    Show(Nothing),
+    /// What `take` would change, whom it would ask; changes nothing
+    Plan(Identity),
+    /// Take an identity: addresses, announcements, and questions whose answers prove that it arrived
+    Take(Take),
+    /// Release an identity, and read back that it is gone
+    Release(Release),
+    /// Announce an identity that stands here again, and ask who knows
+    Announce(Identity),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Nothing {}
+
+/// What moves: from options, or from a file.
+#[derive(Args, Debug)]
+pub(crate) struct Identity {
+    /// An address: ADDRESS/PREFIX@LINK; repeat it for more
+    #[arg(long, short, value_name = "ADDRESS/PREFIX@LINK", required_unless_present = "file")]
+    pub(crate) address: Vec<Address>,
+    /// A TOML file with `address = ["192.0.2.10/24@eth0"]`
+    #[arg(long, short, value_name = "FILE", conflicts_with = "address")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Take {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+    /// Show what would be changed; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Stay for the repeated announcements (8 s), instead of ending when every neighbour answered
+    #[arg(long)]
+    pub(crate) repeat: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Release {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+    /// Show what would be changed; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

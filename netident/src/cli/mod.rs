@@ -1,0 +1,51 @@
+//! The command line: arguments in, one report out, as text or JSON.
+
+mod args;
+mod output;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// How a command ended. Stable: scripts depend on the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done and confirmed, or already so.
+    Confirmed = 0,
+    /// Refused, or failed; what was changed is undone or named.
+    Error = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The identity, or a part of it, does not stand here.
+    NotHere = 3,
+    /// Done, but no neighbour confirmed it.
+    Unconfirmed = 4,
+    /// Somebody else answers for an address.
+    Conflict = 10,
+}
+
+impl Exit {
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Unconfirmed => "unknown",
+            _ => "refused",
+        }
+    }
+}
+
+/// Parses, runs, prints.
+pub(crate) fn run() -> ExitCode {
+    let cli = args::Cli::parse();
+    let out = output::Output { json: cli.json };
+    let (command, end) = match &cli.command {
+        args::Command::Show(_) => ("show", verbs::show()),
+        args::Command::Plan(a) => ("plan", verbs::plan(a)),
+        args::Command::Take(a) => ("take", verbs::take(a)),
+        args::Command::Release(a) => ("release", verbs::release(a)),
+        args::Command::Announce(a) => ("announce", verbs::announce(a)),
+    };
+    let exit = out.finish(command, end);
+    ExitCode::from(exit as u8)
+}

@@ -1,0 +1,31 @@
+//! Moves a network identity (addresses, a MAC, a name) between hosts, and says who has confirmed it.
+//!
+//! Layers, each importing only what stands above it in this list:
+//!
+//! | module | is | must never |
+//! |---|---|---|
+//! | [`identity`] | what moves: addresses on links, a virtual MAC | do I/O |
+//! | [`frame`] | ARP and neighbour discovery frames: bytes to typed values and back | do I/O, trust a length |
+//! | [`campaign`] | who is told and asked, and when, until each has answered | read a clock, send |
+//! | [`probe`] | whether an address is free: pure | claim it |
+//! | [`host`] | what a host looks like: pure data | do I/O |
+//! | [`plan`] | what must be changed: pure | look at the host |
+//! | [`system`] | netlink, packet sockets, the clock | decide |
+//! | [`runtime`] | take, release, announce: plans carried out and read back | call done what was not read back |
+//!
+//! ```
+//! use netident::identity::Address;
+//!
+//! let address: Address = "192.0.2.10/24@eth0".parse()?;
+//! assert_eq!(address.link.as_str(), "eth0");
+//! # Ok::<(), netident::identity::IdentityError>(())
+//! ```
+
+pub mod campaign;
+pub mod frame;
+pub mod host;
+pub mod identity;
+pub mod plan;
+pub mod probe;
+pub mod runtime;
+pub mod system;

@@ -1,0 +1,12 @@
+//! The one place where the clock is read.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Time since boot, by CLOCK_BOOTTIME.
+#[must_use]
+pub fn now() -> Duration {
+    // Cannot fail for a clock that every kernel since 2.6.39 has.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
+}
