@@ -4,6 +4,7 @@
 
 use super::nexus::NexusId;
 use super::pr::Reservations;
+use crate::codec::pr::OutAction;
 
 /// What a command wants of the unit, as far as reservations care.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,6 +23,8 @@ pub enum Access {
     ReservationIn,
     /// PERSISTENT RESERVE OUT: its own rules decide, action by action (SPC-4 table 67).
     ReservationOut,
+    /// REPLACE LOST RESERVATION, the one PERSISTENT RESERVE OUT that is heard while reservations are lost.
+    ReplaceLost,
     /// RESERVE(6), RESERVE(10).
     Reserve,
     /// RELEASE(6), RELEASE(10).
@@ -29,6 +32,15 @@ pub enum Access {
 }
 
 impl Access {
+    /// What a PERSISTENT RESERVE OUT wants.
+    #[must_use]
+    pub const fn of_out(action: OutAction) -> Self {
+        match action {
+            OutAction::ReplaceLostReservation => Self::ReplaceLost,
+            _ => Self::ReservationOut,
+        }
+    }
+
     /// Whether a waiting unit attention is told in place of executing the command (SAM-5 5.14).
     #[must_use]
     pub const fn hears_attentions(self) -> bool {
@@ -54,7 +66,11 @@ impl Reservations {
 
     fn admits(&self, nexus: NexusId, access: Access) -> bool {
         let reads = match access {
-            Access::Identify | Access::Ask | Access::ReservationIn | Access::ReservationOut => return true,
+            Access::Identify
+            | Access::Ask
+            | Access::ReservationIn
+            | Access::ReservationOut
+            | Access::ReplaceLost => return true,
             // CRH is 0: while anybody is registered, SPC-2 reservations conflict for everybody, the
             // registrants included (SPC-4 5.12.3; SPC-2 5.5.1). LIO reports CRH=1 and differs.
             Access::Reserve | Access::Release => return self.registrations().next().is_none(),

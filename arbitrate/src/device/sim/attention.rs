@@ -14,26 +14,67 @@ use crate::codec::{Sense, SenseKey};
 pub enum Attention {
     /// 29/00: power was on for the first time as far as this nexus knows.
     PowerOn,
+    /// 29/01: power came back.
+    PowerOnOccurred,
+    /// 29/02: a bus was reset.
+    BusReset,
     /// 29/03: a LOGICAL UNIT RESET.
     DeviceReset,
+    /// 29/07: the nexus was lost and came back.
+    NexusLoss,
+    /// 2A/01: mode parameters are others.
+    ModeParametersChanged,
     /// 2A/03: CLEAR took reservation and registrations.
     ReservationsPreempted,
     /// 2A/04: the reservation that admitted this registrant is gone or of another type.
     ReservationsReleased,
     /// 2A/05: this nexus was preempted.
     RegistrationsPreempted,
+    /// 2A/06: the state of a path is another one.
+    AccessStateChanged,
+    /// 2A/09: the size is another one.
+    CapacityChanged,
+    /// 3F/03: INQUIRY data is other data.
+    InquiryDataChanged,
+    /// 3F/0E: there are other logical units.
+    ReportedLunsChanged,
 }
 
 impl Attention {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::PowerOn,
+        Self::PowerOnOccurred,
+        Self::BusReset,
+        Self::DeviceReset,
+        Self::NexusLoss,
+        Self::ModeParametersChanged,
+        Self::ReservationsPreempted,
+        Self::ReservationsReleased,
+        Self::RegistrationsPreempted,
+        Self::AccessStateChanged,
+        Self::CapacityChanged,
+        Self::InquiryDataChanged,
+        Self::ReportedLunsChanged,
+    ];
+
     /// As the target tells it.
     #[must_use]
     pub const fn sense(self) -> Sense {
         let (asc, ascq) = match self {
             Self::PowerOn => (0x29, 0),
+            Self::PowerOnOccurred => (0x29, 1),
+            Self::BusReset => (0x29, 2),
             Self::DeviceReset => (0x29, 3),
+            Self::NexusLoss => (0x29, 7),
+            Self::ModeParametersChanged => (0x2a, 1),
             Self::ReservationsPreempted => (0x2a, 3),
             Self::ReservationsReleased => (0x2a, 4),
             Self::RegistrationsPreempted => (0x2a, 5),
+            Self::AccessStateChanged => (0x2a, 6),
+            Self::CapacityChanged => (0x2a, 9),
+            Self::InquiryDataChanged => (0x3f, 3),
+            Self::ReportedLunsChanged => (0x3f, 0x0e),
         };
         Sense::new(SenseKey::UNIT_ATTENTION, asc, ascq)
     }
@@ -68,6 +109,11 @@ impl Attentions {
     pub(super) fn take(&mut self, nexus: NexusId) -> Option<Attention> {
         let at = self.0.iter().position(|(n, _)| *n == nexus)?;
         Some(self.0.remove(at).1)
+    }
+
+    /// Forgets everything: the power was off.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// What waits for `nexus`, oldest first.

@@ -27,7 +27,7 @@ use crate::clock::now;
 use crate::codec::Cdb;
 use crate::device::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
-    SenseBytes, TransportError,
+    TransportError,
 };
 use crate::time::Instant;
 
@@ -137,8 +137,7 @@ impl ScsiDevice for SimDevice {
             Err(delivery) => Completion::unanswered(delivery, took),
             Ok(reply) => {
                 let residual = u32::try_from(asked.saturating_sub(reply.moved)).unwrap_or(u32::MAX);
-                let sense =
-                    reply.answer.sense().map_or(SenseBytes::EMPTY, |s| SenseBytes::new(&s.emit_fixed()));
+                let sense = reply.sense_bytes();
                 Completion { sense, ..Completion::answered(reply.answer.status(), residual, took) }
             }
         }
@@ -184,15 +183,19 @@ impl Cache {
 
     fn execute(&mut self, file: &File, nexus: NexusId, cdb: &Cdb, data: &mut Data<'_>) -> Outcome {
         self.scratch.clone_from(&self.state.unit);
+        let known = self.state.profile.nexuses().len();
         let nothing: &mut [u8] = &mut [];
         let (data_in, data_out): (&mut [u8], &[u8]) = match data {
             Data::None => (nothing, &[]),
             Data::In(b) => (b, &[]),
             Data::Out(b) => (nothing, b),
         };
-        let reply = self.scratch.execute(&self.state.profile, nexus, cdb, data_out, data_in);
+        let reply = self.scratch.execute(&mut self.state.profile, nexus, cdb, data_out, data_in);
         // Before the blocks: where this fails, nothing at all was executed.
-        self.store(file)?;
+        if let Err(d) = self.store(file) {
+            self.state.profile.forget_above(known);
+            return Err(d);
+        }
         Ok(medium::carry_out(file, reply, data_out, data_in))
     }
 

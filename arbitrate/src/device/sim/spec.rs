@@ -100,6 +100,15 @@ impl InitiatorName {
         self.0.as_str().strip_prefix(IQN).unwrap_or_default()
     }
 
+    /// The name behind a TransportID; none for one that no initiator of an embedded unit has.
+    #[must_use]
+    pub fn of_transport_id(id: &TransportId) -> Option<Self> {
+        match id {
+            TransportId::Iscsi { name, isid: None } => name.as_str().strip_prefix(IQN)?.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The TransportID it has at the unit: an iSCSI name without ISID, so that a re-opened nexus is the
     /// same one.
     #[must_use]

@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::attention::Attention;
 use super::nexus::NexusId;
 use super::pr::Reservations;
+use super::pr::power::Memory;
 use crate::codec::pr::PrOut;
 
 #[cfg(test)]
@@ -96,8 +97,9 @@ impl LogicalUnit {
         self.last_known.map_or(0, |n| usize::from(n.0) + 1)
     }
 
-    /// What stands before every command, in this order: a unit attention of the nexus, an SPC-2
-    /// reservation, a persistent reservation. `Err` is the whole answer; the command is not executed.
+    /// What stands before every command, in this order: a unit attention of the nexus, lost persistent
+    /// reservations, an SPC-2 reservation, a persistent reservation. `Err` is the whole answer; the
+    /// command is not executed.
     ///
     /// SAM-5 5.3.3 would let RESERVATION CONFLICT go ahead of unit attentions other than 29h; like LIO
     /// we always tell the attention first, so that nobody takes a stale view for a refusal.
@@ -110,6 +112,10 @@ impl LogicalUnit {
             && let Some(a) = self.pr.take_attention(nexus)
         {
             return Err(Answer::Check(a.sense()));
+        }
+        // SPC-4 5.12.5.3.2: all but the commands of 5.12.5.2 and REPLACE LOST RESERVATION.
+        if self.pr.lost() && !matches!(access, Access::Identify | Access::ReplaceLost) {
+            return Err(Answer::RESERVATION_LOST);
         }
         if self.check_spc2(nexus, access) == Verdict::Conflict
             || self.pr.check_access(nexus, access) == Verdict::Conflict
@@ -126,7 +132,7 @@ impl LogicalUnit {
             // RELEASE from elsewhere is GOOD and releases nothing.
             Access::Identify | Access::Release => Verdict::Admitted,
             // "Regardless of initiator": the holder's own persistent reservation commands conflict too.
-            Access::ReservationIn | Access::ReservationOut => Verdict::Conflict,
+            Access::ReservationIn | Access::ReservationOut | Access::ReplaceLost => Verdict::Conflict,
             Access::Ask | Access::Read | Access::Write | Access::Reserve => {
                 if holder == nexus {
                     Verdict::Admitted
@@ -139,7 +145,7 @@ impl LogicalUnit {
 
     /// PERSISTENT RESERVE OUT, with all that stands before it.
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        match self.begin(nexus, Access::ReservationOut) {
+        match self.begin(nexus, Access::of_out(c.action)) {
             Ok(()) => self.pr.pr_out(nexus, c),
             Err(a) => a,
         }
@@ -177,9 +183,18 @@ impl LogicalUnit {
     /// registrations stay (SPC-4 5.12.5), every nexus the unit knows is told.
     pub fn reset(&mut self) {
         self.reserved_by = None;
-        let Some(last) = self.last_known else { return };
-        for n in 0..=last.0 {
-            self.pr.establish_attention(NexusId(n), Attention::DeviceReset);
+        if let Some(last) = self.last_known {
+            self.pr.tell_all(last, Attention::DeviceReset);
+        }
+    }
+
+    /// Power is lost and comes back: an SPC-2 reservation goes, persistent ones stay if APTPL was asked
+    /// for and `memory` kept them (SPC-4 5.12.5), every nexus the unit knows is told 29/01.
+    pub fn lose_power(&mut self, memory: Memory) {
+        self.reserved_by = None;
+        self.pr.lose_power(memory);
+        if let Some(last) = self.last_known {
+            self.pr.tell_all(last, Attention::PowerOnOccurred);
         }
     }
 

@@ -5,8 +5,8 @@ use crate::codec::RequestError;
 use crate::codec::Text;
 use crate::codec::inquiry::{Inquiry, InquiryPage, Peripheral, StandardInquiry};
 use crate::codec::vpd::{
-    Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa, PAGE_IDENTIFICATION,
-    PAGE_SERIAL, PAGE_SUPPORTED, SupportedPages, UnitSerialNumber,
+    Association, BlockLimits, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa,
+    PAGE_BLOCK_LIMITS, PAGE_IDENTIFICATION, PAGE_SERIAL, PAGE_SUPPORTED, SupportedPages, UnitSerialNumber,
 };
 use crate::device::sim::reply::DataIn;
 use crate::device::sim::spec::TargetPort;
@@ -25,6 +25,11 @@ pub(super) fn inquiry(c: Arrived<'_>) -> Done {
                 PAGE_SUPPORTED => supported().emit(),
                 PAGE_SERIAL => serial(&c.profile.serial).emit(),
                 PAGE_IDENTIFICATION => identification(&c.profile.serial, port).emit(),
+                PAGE_BLOCK_LIMITS => BlockLimits {
+                    peripheral: Peripheral::DISK,
+                    max_compare_and_write_blocks: super::blocks::max_compare_blocks(c.profile.block_size),
+                }
+                .emit(),
                 _ => return Err(unknown),
             };
             out.put(&body.map_err(|_| unknown)?);
@@ -50,7 +55,7 @@ fn standard() -> StandardInquiry {
 }
 
 fn supported() -> SupportedPages {
-    let pages = vec![PAGE_SUPPORTED, PAGE_SERIAL, PAGE_IDENTIFICATION];
+    let pages = vec![PAGE_SUPPORTED, PAGE_SERIAL, PAGE_IDENTIFICATION, PAGE_BLOCK_LIMITS];
     SupportedPages { peripheral: Peripheral::DISK, pages }
 }
 

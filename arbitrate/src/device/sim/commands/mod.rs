@@ -5,6 +5,7 @@
 
 mod blocks;
 mod identity;
+mod others;
 mod reservations;
 #[cfg(test)]
 mod tests;
@@ -17,20 +18,20 @@ use super::reply::{DataIn, Reply};
 use super::unit::LogicalUnit;
 use crate::codec::block::{RequestSense, SenseFormat, TestUnitReady};
 use crate::codec::opcode::{
-    INQUIRY, READ_10, READ_16, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10, REQUEST_SENSE,
-    RESERVE_6, RESERVE_10, SERVICE_ACTION_IN_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16, TEST_UNIT_READY,
-    WRITE_10, WRITE_16,
+    COMPARE_AND_WRITE, INQUIRY, READ_10, READ_16, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10,
+    REQUEST_SENSE, RESERVE_6, RESERVE_10, SERVICE_ACTION_IN_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16,
+    TEST_UNIT_READY, WRITE_10, WRITE_16,
 };
-use crate::codec::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT};
+use crate::codec::pr::{OutAction, PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT};
 use crate::codec::reserve::{Spc2Reserve, Verb};
 use crate::codec::{Cdb, RequestError, Sense, SenseKey};
 
 /// REPORT LUNS (SPC-4 6.33).
 const REPORT_LUNS: u8 = 0xa0;
 
-/// One command as it arrived, and the unit's unchanging side.
+/// One command as it arrived, and the unit's other side.
 struct Arrived<'a> {
-    profile: &'a Profile,
+    profile: &'a mut Profile,
     nexus: NexusId,
     cdb: &'a Cdb,
     data_out: &'a [u8],
@@ -42,11 +43,12 @@ type Done = Result<Reply, RequestError>;
 
 impl LogicalUnit {
     /// Executes one command. `data_in` is filled from its beginning; what [`Reply::medium`] says is left
-    /// to the caller. Allocates nothing for TEST UNIT READY, PERSISTENT RESERVE IN with READ KEYS or READ
+    /// to the caller. A PERSISTENT RESERVE OUT that registers other nexuses adds them to `profile`; nothing
+    /// else changes it. Allocates nothing for TEST UNIT READY, PERSISTENT RESERVE IN with READ KEYS or READ
     /// RESERVATION, READ and WRITE.
     pub fn execute(
         &mut self,
-        profile: &Profile,
+        profile: &mut Profile,
         nexus: NexusId,
         cdb: &Cdb,
         data_out: &[u8],
@@ -62,7 +64,7 @@ impl LogicalUnit {
         }
     }
 
-    fn dispatch(&mut self, c: Arrived<'_>) -> Done {
+    fn dispatch(&mut self, mut c: Arrived<'_>) -> Done {
         match c.cdb.opcode() {
             TEST_UNIT_READY => TestUnitReady::parse(c.cdb).map(|_| Reply::ended(Answer::Good)),
             REQUEST_SENSE => self.sense(c),
@@ -71,9 +73,10 @@ impl LogicalUnit {
             RESERVE_6 | RELEASE_6 | RESERVE_10 | RELEASE_10 => self.spc2(&c),
             READ_CAPACITY_10 | SERVICE_ACTION_IN_16 => blocks::capacity(c),
             READ_10 | READ_16 | WRITE_10 | WRITE_16 => blocks::transfer(&c),
+            COMPARE_AND_WRITE => blocks::compare_and_write(&c),
             SYNCHRONIZE_CACHE_10 | SYNCHRONIZE_CACHE_16 => blocks::synchronize(&c),
             PERSISTENT_RESERVE_IN => reservations::inward(self.reservations(), c),
-            PERSISTENT_RESERVE_OUT => reservations::outward(self.reservations_mut(), &c),
+            PERSISTENT_RESERVE_OUT => reservations::outward(self, &mut c),
             other => Err(RequestError::OpCode(other)),
         }
     }
@@ -108,6 +111,9 @@ fn access(cdb: &Cdb) -> Access {
         SERVICE_ACTION_IN_16 if cdb.service_action() == READ_CAPACITY_16 => Access::Ask,
         READ_10 | READ_16 => Access::Read,
         PERSISTENT_RESERVE_IN => Access::ReservationIn,
+        PERSISTENT_RESERVE_OUT if cdb.service_action() == OutAction::ReplaceLostReservation as u8 => {
+            Access::ReplaceLost
+        }
         PERSISTENT_RESERVE_OUT => Access::ReservationOut,
         RESERVE_6 | RESERVE_10 => Access::Reserve,
         RELEASE_6 | RELEASE_10 => Access::Release,

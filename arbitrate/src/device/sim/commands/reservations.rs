@@ -1,14 +1,17 @@
 //! PERSISTENT RESERVE IN and OUT as bytes.
 
-use super::{Arrived, Done};
-use crate::codec::RequestError;
+use super::{Arrived, Done, others};
 use crate::codec::pr::{
-    Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrIn, PrOutCdb, PrOutRequest,
-    RegisteredPort, Registration, TypeSet,
+    AllTargetPorts, Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrIn, PrOut, PrOutCdb,
+    PrOutRequest, RegisterAndMove, RegisterPorts, RegisteredPort, Registration, TypeSet,
 };
+use crate::device::sim::answer::Answer;
+use crate::device::sim::nexus::NexusId;
 use crate::device::sim::pr::Reservations;
-use crate::device::sim::profile::Profile;
+use crate::device::sim::pr::others::{Existing, Listed, MoveTo, RegisterAll};
+use crate::device::sim::profile::{Profile, TooManyNexuses};
 use crate::device::sim::reply::{DataIn, Reply};
+use crate::device::sim::unit::LogicalUnit;
 
 /// PERSISTENT RESERVE IN. READ KEYS and READ RESERVATION are written straight into the buffer, so that a
 /// defender's tick allocates nothing; tests hold them equal to the codec's.
@@ -18,28 +21,82 @@ pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
     match asked.action {
         InAction::ReadKeys => read_keys(pr, &mut out),
         InAction::ReadReservation => read_reservation(pr, &mut out),
-        InAction::ReportCapabilities => out.put(&capabilities().emit()),
+        InAction::ReportCapabilities => out.put(&capabilities(pr).emit()),
         InAction::ReadFullStatus => out.put(&full_status(pr, c.profile).emit()),
     }
     Ok(out.reply())
 }
 
-/// PERSISTENT RESERVE OUT.
-pub(super) fn outward(pr: &mut Reservations, c: &Arrived<'_>) -> Done {
-    let cdb = PrOutCdb::parse(c.cdb)?;
-    let refused = RequestError::CdbField { what: "service action", byte: 1 };
-    // Refused for what they are, before anybody looks at their lists.
-    if matches!(cdb.action, OutAction::RegisterAndMove | OutAction::ReplaceLostReservation) {
-        return Err(refused);
+/// PERSISTENT RESERVE OUT. What names other nexuses makes them known, unless it is refused.
+pub(super) fn outward(unit: &mut LogicalUnit, c: &mut Arrived<'_>) -> Done {
+    let request = PrOutCdb::parse(c.cdb)?.with_list(c.data_out)?;
+    let known = c.profile.nexuses().len();
+    let answer = match &request {
+        PrOutRequest::Basic(p) => basic(unit.reservations_mut(), c, p),
+        PrOutRequest::RegisterPorts(r) => register_ports(unit.reservations_mut(), c, r),
+        PrOutRequest::Move(m) => register_and_move(unit.reservations_mut(), c, m),
+    };
+    let answer = answer.unwrap_or(Answer::NO_REGISTRATION_RESOURCES);
+    if answer != Answer::Good {
+        c.profile.forget_above(known);
     }
-    match cdb.with_list(c.data_out)? {
-        PrOutRequest::Basic(p) => {
-            let answer = pr.pr_out(c.nexus, &p);
-            Ok(Reply { answer, ..Reply::moved(PR_OUT_BASIC_LEN) })
-        }
-        PrOutRequest::RegisterPorts(_) => Err(RequestError::ListField { what: "SPEC_I_PT", byte: 20 }),
-        PrOutRequest::Move(_) => Err(refused),
+    for n in known..c.profile.nexuses().len() {
+        unit.introduce(NexusId(u8::try_from(n).unwrap_or(u8::MAX)));
     }
+    let moved = match request {
+        PrOutRequest::Basic(_) => PR_OUT_BASIC_LEN,
+        _ => c.data_out.len(),
+    };
+    Ok(Reply { answer, ..Reply::moved(moved) })
+}
+
+fn basic(pr: &mut Reservations, c: &mut Arrived<'_>, p: &PrOut) -> Result<Answer, TooManyNexuses> {
+    let existing = match (p.list.all_target_ports, p.action) {
+        (AllTargetPorts::Yes, OutAction::Register) => Existing::Compare,
+        (AllTargetPorts::Yes, OutAction::RegisterAndIgnoreExistingKey) => Existing::Ignore,
+        _ => return Ok(pr.pr_out(c.nexus, p)),
+    };
+    let also = others::elsewhere(c.profile, c.nexus)?;
+    Ok(pr.register_all(c.nexus, &RegisterAll::alone(p, existing).and(&also)))
+}
+
+/// REGISTER with SPEC_I_PT (SPC-4 6.16.3, table 69).
+fn register_ports(
+    pr: &mut Reservations,
+    c: &mut Arrived<'_>,
+    r: &RegisterPorts,
+) -> Result<Answer, TooManyNexuses> {
+    let all = r.all_target_ports == AllTargetPorts::Yes;
+    let ports = match c.profile.name(c.nexus) {
+        Some(own) if !all => vec![own.port],
+        _ => c.profile.ports(),
+    };
+    let also = if all { others::elsewhere(c.profile, c.nexus)? } else { Vec::new() };
+    let listed = others::listed(c.profile, &r.ports, &ports)?;
+    // Whoever lists itself is registered once.
+    let listed =
+        listed.map(|l| l.into_iter().filter(|n| *n != c.nexus && !also.contains(n)).collect::<Vec<_>>());
+    Ok(pr.register_all(
+        c.nexus,
+        &RegisterAll {
+            own: r.own,
+            new: r.new,
+            aptpl: r.aptpl,
+            existing: Existing::Compare,
+            also: &also,
+            listed: listed.as_deref().map_or(Listed::Unknown, Listed::These),
+        },
+    ))
+}
+
+fn register_and_move(
+    pr: &mut Reservations,
+    c: &mut Arrived<'_>,
+    m: &RegisterAndMove,
+) -> Result<Answer, TooManyNexuses> {
+    let to = others::destination(c.profile, c.nexus, &m.to, m.relative_target_port)?;
+    let request = MoveTo { own: m.own, new: m.new, aptpl: m.aptpl, unregister: m.unregister, to };
+    Ok(pr.register_and_move(c.nexus, &request))
 }
 
 fn read_keys(pr: &Reservations, out: &mut DataIn<'_>) {
@@ -63,19 +120,21 @@ fn read_reservation(pr: &Reservations, out: &mut DataIn<'_>) {
 }
 
 /// What this unit really offers; all types.
-fn capabilities() -> Capabilities {
+fn capabilities(pr: &Reservations) -> Capabilities {
     Capabilities {
-        replace_lost: false,
+        replace_lost: true,
         compatible_reservation_handling: false,
-        spec_i_pt: false,
-        all_target_ports: false,
-        aptpl_capable: false,
-        aptpl_active: false,
+        spec_i_pt: true,
+        all_target_ports: true,
+        aptpl_capable: true,
+        aptpl_active: pr.persists(),
         allow_commands: 0,
         types: Some(TypeSet::all()),
     }
 }
 
+/// A descriptor for every nexus, whether ALL_TG_PT registered it or not (SPC-4 6.15.5 lets a device server
+/// leave ALL_TG_PT 0): a port that came later is not covered, and this way nobody is told so.
 fn full_status(pr: &Reservations, profile: &Profile) -> FullStatus {
     let registrations = pr
         .registrations()

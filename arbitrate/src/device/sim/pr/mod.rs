@@ -3,8 +3,16 @@
 //! Invariant: whoever holds the reservation is registered; an all-registrants reservation exists only
 //! while somebody is registered. Pure: no I/O, no clock, no chance; equal states are equal values. Must
 //! never admit by default: an undefined case is a conflict or an ILLEGAL REQUEST.
+//!
+//! | module | is |
+//! |---|---|
+//! | `out` | the service actions that concern the nexus they come from |
+//! | [`others`] | those that name other nexuses: ALL_TG_PT, SPEC_I_PT, REGISTER AND MOVE |
+//! | [`power`] | power loss, and reservations that were lost in it |
 
+pub mod others;
 mod out;
+pub mod power;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -46,23 +54,25 @@ pub struct Reservations {
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
     attentions: Attentions,
+    /// APTPL of the last REGISTER of any kind: whether all this outlives power (SPC-4 5.12.5.1).
+    #[serde(default)]
+    aptpl: bool,
+    /// What should have outlived power did not (SPC-4 5.12.5.3).
+    #[serde(default)]
+    lost: bool,
 }
 
 impl Clone for Reservations {
     fn clone(&self) -> Self {
-        Self {
-            generation: self.generation,
-            registrations: self.registrations.clone(),
-            reservation: self.reservation,
-            attentions: self.attentions.clone(),
-        }
+        Self { registrations: self.registrations.clone(), attentions: self.attentions.clone(), ..*self }
     }
 
     /// Keeps the memory it has: the emulator copies its state for every command.
     fn clone_from(&mut self, from: &Self) {
-        let Self { generation, registrations, reservation, attentions } = self;
+        let Self { generation, registrations, reservation, attentions, aptpl, lost } = self;
         *generation = from.generation;
         *reservation = from.reservation;
+        (*aptpl, *lost) = (from.aptpl, from.lost);
         registrations.clone_from(&from.registrations);
         attentions.clone_from(&from.attentions);
     }
@@ -152,6 +162,8 @@ impl Reservations {
             && self.registrations.is_sorted_by(|a, b| a.nexus < b.nexus)
             && self.registrations.iter().all(|r| !r.key.is_zero())
             && self.attentions.is_sound()
+            // A loss leaves nothing behind, and only what was to be kept can be lost.
+            && (!self.lost || (self.aptpl && self.reservation.is_none() && self.registrations.is_empty()))
     }
 
     fn position(&self, nexus: NexusId) -> Result<usize, usize> {

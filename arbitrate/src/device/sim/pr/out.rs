@@ -3,39 +3,37 @@
 //! Every action first finds its reasons to refuse, then changes the state as a whole: a refused command
 //! has changed nothing.
 
-use super::{MAX_REGISTRATIONS, Registration, Reservation, Reservations};
-use crate::codec::pr::{AllTargetPorts, Aptpl, OutAction, PrOut, ReservationType};
+use super::others::{Existing, RegisterAll};
+use super::{Registration, Reservation, Reservations};
+use crate::codec::pr::{OutAction, PrOut, ReservationType};
 use crate::device::sim::answer::Answer;
 use crate::device::sim::attention::Attention;
 use crate::device::sim::nexus::NexusId;
 use crate::key::Key;
 
-/// Whether REGISTER compares the key that stood there before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Compare,
-    Ignore,
-}
-
 impl Reservations {
-    /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions and SPC-2 reservations come
-    /// before this and are [`super::super::LogicalUnit`]'s business.
+    /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions, SPC-2 reservations and a loss of
+    /// persistent reservations come before this and are [`super::super::LogicalUnit`]'s business; so is
+    /// which nexuses ALL_TG_PT stands for: here the port the command came by is all the ports there are
+    /// (see [`Reservations::register_all`]).
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        // SPC-4 6.16.3: SPEC_I_PT, ALL_TG_PT and APTPL ask for what REPORT CAPABILITIES does not offer.
-        // The last two are ignored by the actions they don't belong to.
+        // SPC-4 6.16.3: SPEC_I_PT comes with a list of ports, which this is not.
         if c.list.spec_i_pt {
             return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
         }
         match c.action {
-            OutAction::Register => self.register(nexus, c, Existing::Compare),
-            OutAction::RegisterAndIgnoreExistingKey => self.register(nexus, c, Existing::Ignore),
+            OutAction::Register => self.register_all(nexus, &RegisterAll::alone(c, Existing::Compare)),
+            OutAction::RegisterAndIgnoreExistingKey => {
+                self.register_all(nexus, &RegisterAll::alone(c, Existing::Ignore))
+            }
             OutAction::Reserve => self.reserve(nexus, c),
             OutAction::Release => self.release(nexus, c),
             OutAction::Clear => self.clear(nexus, c),
             // The two differ only in what becomes of the victims' commands (see `aborted_by`).
             OutAction::Preempt | OutAction::PreemptAndAbort => self.preempt(nexus, c),
-            // Their place: not offered yet.
-            OutAction::RegisterAndMove | OutAction::ReplaceLostReservation => Answer::INVALID_FIELD_IN_CDB,
+            OutAction::ReplaceLostReservation => self.replace_lost(nexus, c),
+            // It has a parameter list of its own: see `register_and_move`.
+            OutAction::RegisterAndMove => Answer::INVALID_FIELD_IN_CDB,
         }
     }
 
@@ -51,32 +49,8 @@ impl Reservations {
             .map(|r| r.nexus)
     }
 
-    /// REGISTER, REGISTER AND IGNORE EXISTING KEY (SPC-4 5.12.7).
-    fn register(&mut self, nexus: NexusId, c: &PrOut, existing: Existing) -> Answer {
-        if c.list.aptpl == Aptpl::Yes || c.list.all_target_ports == AllTargetPorts::Yes {
-            return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
-        }
-        let new = c.list.target;
-        // An unregistered nexus counts as registered with 0: any other RESERVATION KEY conflicts.
-        if existing == Existing::Compare && c.list.own != self.key_of(nexus).unwrap_or_default() {
-            return Answer::Conflict;
-        }
-        match (self.position(nexus), new.is_zero()) {
-            // "Do nothing": PRGENERATION stays as well, as it does on LIO.
-            (Err(_), true) => return Answer::Good,
-            (Err(_), false) if self.registrations.len() >= MAX_REGISTRATIONS => {
-                return Answer::NO_REGISTRATION_RESOURCES;
-            }
-            (Err(at), false) => self.registrations.insert(at, Registration { nexus, key: new }),
-            // A new key for a holder leaves the reservation in force (SPC-4 5.12.7).
-            (Ok(at), false) => self.registrations[at].key = new,
-            (Ok(_), true) => self.unregister(nexus),
-        }
-        self.next_generation()
-    }
-
     /// SPC-4 5.12.11.2, Unregistering.
-    fn unregister(&mut self, nexus: NexusId) {
+    pub(super) fn unregister(&mut self, nexus: NexusId) {
         let was_holder = self.is_holder(nexus);
         self.registrations.retain(|r| r.nexus != nexus);
         let Some(r) = self.reservation.filter(|_| was_holder) else { return };
@@ -211,20 +185,20 @@ impl Reservations {
 
     /// Whether `nexus` is registered, with `key` (SPC-4 6.16.3: the RESERVATION KEY is verified for
     /// every action but REGISTER AND IGNORE EXISTING KEY).
-    fn has_key(&self, nexus: NexusId, key: Key) -> bool {
+    pub(super) fn has_key(&self, nexus: NexusId, key: Key) -> bool {
         self.key_of(nexus) == Some(key)
     }
 
     /// Counts a command that changed registrations (SPC-4 6.15.2). 32 bits, wrapping; RESERVE, RELEASE
     /// and refused commands don't count.
-    fn next_generation(&mut self) -> Answer {
+    pub(super) fn next_generation(&mut self) -> Answer {
         self.generation = self.generation.wrapping_add(1);
         Answer::Good
     }
 }
 
 impl Reservation {
-    fn of(nexus: NexusId, kind: ReservationType) -> Self {
+    pub(super) fn of(nexus: NexusId, kind: ReservationType) -> Self {
         Self { kind, holder: (!kind.all_registrants()).then_some(nexus) }
     }
 }
