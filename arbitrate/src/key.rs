@@ -142,6 +142,12 @@ impl ClusterId {
     pub const fn from_u32(v: u32) -> Self {
         Self(v)
     }
+
+    /// The value.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
 }
 
 impl NodeNumber {

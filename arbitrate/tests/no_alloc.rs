@@ -151,6 +151,7 @@ fn a_hundred_ticks_with_defences_and_unit_attentions_allocate_nothing() {
         timing,
         watchdog: None,
         first: FirstLease::FromTick,
+        tenure: None,
         rules: Rules::default(),
     };
     let start = Instant::from_nanos(1_000_000_000);
@@ -203,6 +204,7 @@ fn the_end_of_a_lease_allocates_nothing_either() {
             timing: Timing::profile(Profile::Classic),
             watchdog: None,
             first: FirstLease::Until(start + Duration::from_secs(6)),
+            tenure: None,
             rules: Rules::default(),
         },
         start,

@@ -102,6 +102,7 @@ impl Plan<'_> {
             command_timeout: self.timeout,
             aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
             nexus_key: known.nexus_key,
+            formatted: None,
         })
     }
 

@@ -114,13 +114,16 @@ const fn open(d: Doubt) -> &'static str {
         Doubt::Registration => "the challenging key may or may not be registered",
         Doubt::Blind => "the challenging key is registered, but the disk can no longer be read",
         Doubt::Seizure => "the disk may or may not have been taken",
+        Doubt::Tenure => {
+            "the reservation was taken, but a new epoch could not be written and read back: it gives no lease"
+        }
         Doubt::FlagStays => "the reservation was taken, but the settled key is not proven: it gives no lease",
     }
 }
 
 const fn after(d: Doubt) -> &'static str {
     match d {
-        Doubt::Seizure | Doubt::FlagStays => {
+        Doubt::Seizure | Doubt::Tenure | Doubt::FlagStays => {
             "start nothing; look with `arbitrate inspect` until it answers, then challenge again"
         }
         _ => "look with `arbitrate inspect` until it answers, then challenge again",

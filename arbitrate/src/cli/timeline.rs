@@ -86,6 +86,24 @@ impl Timeline {
                 "read back: the reservation is held under the challenging key",
                 json!({ "from": from }),
             ),
+            ChallengeNote::CleanlyReleased(t) => self.say(
+                at,
+                "cleanly-released",
+                &format!("the last owner marked a clean release (epoch {}): no window is waited", t.epoch.0),
+                json!({ "epoch": t.epoch.0, "by": t.key }),
+            ),
+            ChallengeNote::MarkChanged => self.say(
+                at,
+                "mark-changed",
+                "another owner came between: the window is waited after all",
+                json!({}),
+            ),
+            ChallengeNote::TakingTenure(t) => self.say(
+                at,
+                "taking-tenure",
+                &format!("writing epoch {} to the disk", t.epoch.0),
+                json!({ "epoch": t.epoch.0 }),
+            ),
             ChallengeNote::TakingFlagOff { key } => self.say(
                 at,
                 "settling",
@@ -129,6 +147,21 @@ impl Timeline {
             DefenceNote::Releasing => {
                 self.say(at, "releasing", "giving the device back: RELEASE, unregister", json!({}));
             }
+            DefenceNote::Marked(t) => self.say(
+                at,
+                "marked",
+                &format!(
+                    "clean release of epoch {} marked, read back: no window for who comes next",
+                    t.epoch.0
+                ),
+                json!({ "epoch": t.epoch.0 }),
+            ),
+            DefenceNote::NotMarked(t) => self.say(
+                at,
+                "not-marked",
+                &format!("clean release of epoch {} NOT marked: who comes next waits the window", t.epoch.0),
+                json!({ "epoch": t.epoch.0 }),
+            ),
         }
     }
 

@@ -15,7 +15,8 @@ mod wire;
 
 pub use challenger::{ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Doubt, Refusal};
 pub use defender::{
-    DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, Lease, Miss,
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, HeldTenure, Lease,
+    Miss,
 };
 pub use keys::{Lives, MAX_LIVES};
 pub use rules::{Rule, Rules};

@@ -20,6 +20,14 @@ pub enum Rule {
     DeposedStaysOut,
     /// The window is waited where no reservation is found, too.
     WindowWithoutReservation,
+    /// The clean-release mark is read again after the RESERVE.
+    MarkReadAgain,
+    /// A mark counts for the last tenure only.
+    MarkOfLastTenure,
+    /// Who wins writes a new tenure and reads it back before it believes.
+    TenureBeforeBelief,
+    /// A lease is dropped before the mark is written.
+    LeaseDroppedBeforeMark,
 }
 
 /// Which rules are kept.

@@ -6,6 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::codec::Sense;
 use crate::codec::pr::{KeysView, PrOut, ReadReservation};
+use crate::codec::quorum::{Formatted, Head, Record};
 use crate::time::Instant;
 
 /// One command a protocol asks for.
@@ -17,6 +18,11 @@ pub enum Command {
     ReadReservation,
     /// PERSISTENT RESERVE OUT. Sent once; repeated by the runtime after a unit attention only.
     Out(PrOut),
+    /// READ of a formatted quorum device's head.
+    ReadHead(Formatted),
+    /// WRITE of one unit of a formatted quorum device, past every cache. Repeated after a unit attention
+    /// only.
+    WriteRecord(Formatted, Record),
 }
 
 /// What came back, unit attentions already consumed.
@@ -26,7 +32,9 @@ pub enum Reply<'a> {
     Keys(KeysView<'a>),
     /// The answer to [`Command::ReadReservation`].
     Reservation(ReadReservation),
-    /// A [`Command::Out`] ended GOOD.
+    /// The answer to [`Command::ReadHead`].
+    Head(Head),
+    /// A [`Command::Out`] or [`Command::WriteRecord`] ended GOOD.
     Good,
     /// RESERVATION CONFLICT: not executed.
     Conflict,

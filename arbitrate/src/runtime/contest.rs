@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use crate::codec::pr::{Aptpl, KeysView, ReservationType};
+use crate::codec::quorum::Formatted;
 use crate::key::{ClusterId, Incarnation, Key, NodeNumber};
 use crate::protocol::{
     ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Command, DefenceEnd, DefenceNote, DefenceSetup,
-    Defender, FedWatchdog, FirstLease, Lease, Lives, Reply, Rules, Timing,
+    Defender, FedWatchdog, FirstLease, HeldTenure, Lease, Lives, Reply, Rules, Timing,
 };
 use crate::runtime::drive;
 use crate::runtime::executor::Executor;
@@ -37,6 +38,8 @@ pub struct Contest {
     pub aptpl: Aptpl,
     /// The key that READ FULL STATUS shows registered under this nexus's own TransportID.
     pub nexus_key: Option<Key>,
+    /// How the device is formatted, where it is.
+    pub formatted: Option<Formatted>,
 }
 
 /// How a contest ended.
@@ -117,6 +120,7 @@ impl Contest {
             aptpl: self.aptpl,
             timing: self.timing,
             command_timeout: self.command_timeout,
+            mark: self.formatted,
             rules: Rules::default(),
         });
         let mut watchdog = None;
@@ -140,6 +144,7 @@ impl Contest {
             timing: self.timing,
             watchdog,
             first: FirstLease::FromTick,
+            tenure: self.formatted.zip(challenger.tenure()).map(|(on, tenure)| HeldTenure { on, tenure }),
             rules: Rules::default(),
         };
         let mut defender = Box::new(Defender::new(setup, pacer.now()));

@@ -9,6 +9,7 @@ use crate::codec::pr::{
     KeysView, READ_RESERVATION_LEN, ReadReservation, Reread, RereadError, Step, read_keys_cdb,
     read_reservation_cdb,
 };
+use crate::codec::quorum::{Head, Units};
 use crate::codec::{Cdb, Sense};
 use crate::device::classify::{Class, classify};
 use crate::device::retry::{Effect, MAX_ATTENTIONS, Verdict, judge};
@@ -165,6 +166,21 @@ impl<'a> Executor<'a> {
                 let list = out.list.emit();
                 let times = (issued, deadline);
                 reply(&self.send(out.basic_cdb(), Transfer::Out(&list), Effect::Changes, times, pacer).class)
+            }
+            Command::ReadHead(f) => {
+                let cdb = Units::HEAD.read_cdb(f.block_len);
+                let (ended, data) = self.read_at(cdb, Units::HEAD.len(), issued, deadline, pacer);
+                match (ended.class, Head::parse(data, f.uuid)) {
+                    (Class::Good, Ok(head)) => Reply::Head(head),
+                    (Class::Good, Err(_)) => Reply::Unknown(NoAnswer::Malformed),
+                    (other, _) => reply(&other),
+                }
+            }
+            Command::WriteRecord(f, record) => {
+                let unit = record.emit(f.uuid);
+                let cdb = record.units().write_cdb(f.block_len);
+                let times = (issued, deadline);
+                reply(&self.send(cdb, Transfer::Out(&unit), Effect::Changes, times, pacer).class)
             }
         }
     }

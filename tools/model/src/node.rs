@@ -186,6 +186,7 @@ pub fn challenger(c: &Config, n: usize, life: u8, registered: Option<Key>) -> Op
         aptpl: Aptpl::No,
         timing: c.challengers,
         command_timeout: std::time::Duration::from_nanos(c.command_timeout),
+        mark: None,
         rules: c.rules,
     }))
 }
@@ -200,6 +201,7 @@ pub fn defender(c: &Config, key: Key, now: Instant) -> Defender {
         timing: c.timing,
         watchdog: None,
         first: FirstLease::FromTick,
+        tenure: None,
         rules: c.rules,
     };
     Defender::new(setup, now)

@@ -213,6 +213,10 @@ impl State {
                 return Answer::Keys(KeysView::emit(self.target.generation(), &self.target.keys()));
             }
             Command::ReadReservation => return Answer::Reservation(self.target.reservation()),
+            // No device is formatted here.
+            Command::ReadHead(_) | Command::WriteRecord(..) => {
+                return Answer::Refused(NoAnswer::DeviceLost);
+            }
             Command::Out(out) => out,
         };
         let (status, aborted) = self.target.pr_out(nexus(n), &out);

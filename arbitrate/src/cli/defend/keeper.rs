@@ -115,6 +115,7 @@ fn taken_over(contest: &Contest, key: Key, until: Instant, watchdog: Option<FedW
         timing: contest.timing,
         watchdog,
         first: FirstLease::Until(until),
+        tenure: None,
         rules: Rules::default(),
     };
     Defender::new(setup, clock::now())

@@ -218,7 +218,9 @@ impl Log<'_> {
                 &[NotifyState::Status("owned, but the last tick confirmed nothing")]
             }
             DefenceNote::Challenged { .. } => &[NotifyState::Status("owned, defending against a challenge")],
-            DefenceNote::Releasing => &[NotifyState::Stopping, NotifyState::Status("releasing")],
+            DefenceNote::Releasing | DefenceNote::Marked(_) | DefenceNote::NotMarked(_) => {
+                &[NotifyState::Stopping, NotifyState::Status("releasing")]
+            }
         };
         let _ = sd_notify::notify(states);
     }

@@ -4,6 +4,7 @@
 //!   Survey ──foreign key, impostor, shared reservation──► Refused
 //!     │ (own ghost on this nexus: removed, or re-keyed in place where it holds the reservation)
 //!   REGISTER, flagged key ──► Observe ──own key gone──► Defended
+//!     │                          │ (no holder, and a clean-release mark: RESERVE at once)
 //!     │                          │ holder H recorded; the window starts when this read has ended
 //!     │                       Window
 //!     │                          │
@@ -13,6 +14,8 @@
 //!     │                          │ whatever it answered
 //!     └─Unknown: reads only   Verify ──holder is not me──► Defended, Overtaken, again
 //!                                │ holder is me
+//!                             (formatted device: a new tenure is written and read back)
+//!                                │
 //!                             REGISTER, the flag taken off ──► Verify ──► Won
 //! ```
 //!
@@ -22,8 +25,10 @@
 
 mod end;
 mod look;
+mod tenure;
 
 use crate::codec::pr::{Abort, Aptpl, Generation, Holder, PrOut, Preempt, ReservationType};
+use crate::codec::quorum::{Formatted, Head, Tenure};
 use crate::key::{Incarnation, Key, KeyParts, Stance};
 use crate::protocol::keys::{Lives, Owner};
 use crate::protocol::rules::{Rule, Rules};
@@ -33,6 +38,7 @@ use crate::time::Instant;
 
 pub use end::{ChallengeEnd, ChallengeNote, Cleanup, Doubt, Refusal};
 use look::{Ended, Looking, Purpose, Sight};
+use tenure::Reading;
 
 use std::time::Duration;
 
@@ -60,6 +66,10 @@ pub struct ChallengeSetup {
     pub timing: Timing,
     /// How long one command may take before its outcome is Unknown.
     pub command_timeout: Duration,
+    /// How the device is formatted, where it is: then a new tenure is written before the end, and a
+    /// clean-release mark spares the window. Every node must know of it: a winner that wrote no tenure
+    /// would leave an old mark in force.
+    pub mark: Option<Formatted>,
     /// Every rule, outside of tests.
     pub rules: Rules,
 }
@@ -78,6 +88,11 @@ pub struct Challenger {
     window_end: Instant,
     windows: u8,
     preempts: u8,
+    /// The head that said "released cleanly", while the window is spared on its word.
+    clean: Option<Head>,
+    /// The tenure this challenge has begun.
+    tenure: Option<Tenure>,
+    tenures: u8,
     /// Why the challenge is being withdrawn, while it is.
     withdrawal: Option<ChallengeEnd>,
 }
@@ -89,6 +104,12 @@ enum Phase {
     /// Waiting a moment before looking again.
     Pausing(Looking),
     Window,
+    /// Reading a formatted device's head.
+    Heading(Reading),
+    /// Waiting a moment before reading it again.
+    HeadPause(Reading),
+    /// Writing the new tenure.
+    Beginning(Formatted, Tenure),
     Writing(Write),
     Over,
 }
@@ -123,6 +144,9 @@ impl Challenger {
             window_end: Instant::default(),
             windows: 0,
             preempts: 0,
+            clean: None,
+            tenure: None,
+            tenures: 0,
             withdrawal: None,
         }
     }
@@ -139,6 +163,12 @@ impl Challenger {
         self.settled
     }
 
+    /// The tenure it began, once that was read back: what the defence marks as ended.
+    #[must_use]
+    pub const fn tenure(&self) -> Option<Tenure> {
+        self.tenure
+    }
+
     /// Begins, at `now`.
     pub fn start(&mut self, now: Instant) -> Out {
         self.look(Purpose::Survey, now)
@@ -150,6 +180,8 @@ impl Challenger {
         match (self.phase, event) {
             (Phase::Looking(l), Event::Reply(r)) => self.on_look(l, r, now),
             (Phase::Writing(w), Event::Reply(r)) => self.on_write(w, r, now),
+            (Phase::Heading(h), Event::Reply(r)) => self.on_head(h, r, now),
+            (Phase::Beginning(on, t), Event::Reply(r)) => self.on_begun(on, t, r, now),
             (Phase::Window, Event::Release) => self.withdraw(cancelled(), now),
             (Phase::Pausing(l), Event::Release) => match l.purpose {
                 Purpose::Survey => self.end(cancelled()),
@@ -166,10 +198,15 @@ impl Challenger {
             Phase::Window => Step::new(Next::Wait(self.window_end)),
             Phase::Pausing(l) if now >= l.resume => self.ask(l, now),
             Phase::Pausing(l) => Step::new(Next::Wait(l.resume)),
+            Phase::HeadPause(h) if now >= h.resume => self.ask_head(h, now),
+            Phase::HeadPause(h) => Step::new(Next::Wait(h.resume)),
             // A command is outstanding or all is over: nothing can be due.
-            Phase::New | Phase::Looking(_) | Phase::Writing(_) | Phase::Over => {
-                Step::new(Next::Wait(now + self.setup.timing.tick()))
-            }
+            Phase::New
+            | Phase::Looking(_)
+            | Phase::Heading(_)
+            | Phase::Beginning(..)
+            | Phase::Writing(_)
+            | Phase::Over => Step::new(Next::Wait(now + self.setup.timing.tick())),
         }
     }
 
@@ -235,7 +272,10 @@ impl Challenger {
         if let Some(why) = self.objection(s) {
             return self.withdraw(ChallengeEnd::Refused { why, cleanup: Cleanup::Unproven }, now);
         }
-        self.open_window(s.holder, l.registered, now)
+        match s.holder {
+            None => self.unheld(l.registered, now),
+            holder => self.open_window(holder, l.registered, now),
+        }
     }
 
     fn open_window(&mut self, holder: Option<Holder>, registered: Instant, now: Instant) -> Out {
@@ -260,7 +300,7 @@ impl Challenger {
         }
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
-            return self.write(Write::TakeFlagOff, now);
+            return self.take_up(now);
         }
         if holder == self.holder || !self.setup.rules.keep(Rule::PreemptHolderFirstSeen) {
             self.holder = holder;
@@ -294,13 +334,13 @@ impl Challenger {
             let end = ChallengeEnd::Overtaken { holder: s.holder, cleanup: Cleanup::Unproven };
             return self.withdraw(end, now);
         }
-        self.open_window(s.holder, now, now)
+        self.unheld(now, now)
     }
 
     fn on_verify(&mut self, l: Looking, s: Sight, forgot: bool, now: Instant) -> Out {
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
-            return self.write(Write::TakeFlagOff, now).after(ChallengeNote::Seized { from: self.holder });
+            return self.take_up(now).after(ChallengeNote::Seized { from: self.holder });
         }
         if !s.keys.own_flagged {
             return self.lost(s, forgot);

@@ -7,6 +7,7 @@ use crate::protocol::timing::Profile;
 
 mod challenged;
 mod lost;
+mod mark;
 mod release;
 mod watchdog;
 
@@ -24,6 +25,10 @@ impl Run {
     }
 
     fn with(bed: &Bed, first: FirstLease, watchdog: Option<FedWatchdog>) -> Self {
+        Self::of(bed, first, watchdog, None)
+    }
+
+    fn of(bed: &Bed, first: FirstLease, watchdog: Option<FedWatchdog>, tenure: Option<HeldTenure>) -> Self {
         let setup = DefenceSetup {
             key: settled(A, 1),
             cluster: CLUSTER,
@@ -31,6 +36,7 @@ impl Run {
             timing: Timing::profile(Profile::Classic),
             watchdog,
             first,
+            tenure,
             rules: Rules::SOUND,
         };
         let mut defender = Defender::new(setup, bed.now);
