@@ -9,6 +9,7 @@
 //!     │                          │
 //!     │                       Recheck ──own key gone──► Defended
 //!     │                          │      ──holder not H──► REGISTER 0 ──► Overtaken
+//!     │                          │ (gated: Ready, until its turn comes; then Recheck again)
 //!     │                       PREEMPT AND ABORT H, or RESERVE where there was no holder
 //!     │                          │ whatever it answered
 //!     └─Unknown: reads only   Verify ──holder is not me──► Defended, Overtaken, again
@@ -21,6 +22,7 @@
 //! key than the holder it saw, and never believe a status: only a read-back says who won.
 
 mod end;
+mod gate;
 mod look;
 
 use crate::codec::pr::{Abort, Aptpl, Generation, Holder, PrOut, Preempt, ReservationType};
@@ -32,6 +34,7 @@ use crate::protocol::wire::{Command, Event, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
 
 pub use end::{ChallengeEnd, ChallengeNote, Cleanup, Doubt, Refusal};
+use gate::Leave;
 use look::{Ended, Looking, Purpose, Sight};
 
 use std::time::Duration;
@@ -80,6 +83,8 @@ pub struct Challenger {
     preempts: u8,
     /// Why the challenge is being withdrawn, while it is.
     withdrawal: Option<ChallengeEnd>,
+    /// Whether it may seize.
+    leave: Leave,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,6 +94,10 @@ enum Phase {
     /// Waiting a moment before looking again.
     Pausing(Looking),
     Window,
+    /// The window is over, nobody defended; waits for leave to seize.
+    Ready {
+        since: Instant,
+    },
     Writing(Write),
     Over,
 }
@@ -124,6 +133,7 @@ impl Challenger {
             windows: 0,
             preempts: 0,
             withdrawal: None,
+            leave: Leave::Given,
         }
     }
 
@@ -150,12 +160,7 @@ impl Challenger {
         match (self.phase, event) {
             (Phase::Looking(l), Event::Reply(r)) => self.on_look(l, r, now),
             (Phase::Writing(w), Event::Reply(r)) => self.on_write(w, r, now),
-            (Phase::Window, Event::Release) => self.withdraw(cancelled(), now),
-            (Phase::Pausing(l), Event::Release) => match l.purpose {
-                Purpose::Survey => self.end(cancelled()),
-                Purpose::Observe | Purpose::Recheck => self.withdraw(cancelled(), now),
-                _ => self.wake(now),
-            },
+            (_, Event::Release) => self.cancel(now).unwrap_or_else(|| self.wake(now)),
             _ => self.wake(now),
         }
     }
@@ -166,8 +171,8 @@ impl Challenger {
             Phase::Window => Step::new(Next::Wait(self.window_end)),
             Phase::Pausing(l) if now >= l.resume => self.ask(l, now),
             Phase::Pausing(l) => Step::new(Next::Wait(l.resume)),
-            // A command is outstanding or all is over: nothing can be due.
-            Phase::New | Phase::Looking(_) | Phase::Writing(_) | Phase::Over => {
+            // A command is outstanding, leave is awaited, or all is over: nothing can be due.
+            Phase::New | Phase::Looking(_) | Phase::Ready { .. } | Phase::Writing(_) | Phase::Over => {
                 Step::new(Next::Wait(now + self.setup.timing.tick()))
             }
         }
@@ -192,6 +197,9 @@ impl Challenger {
         let note = ChallengeNote::Surveyed { holder: s.holder, registrations: s.keys.count };
         if let Some(why) = self.objection(s) {
             return self.end(ChallengeEnd::Refused { why, cleanup: Cleanup::NotNeeded }).after(note);
+        }
+        if self.leave == Leave::Refused {
+            return self.end(cancelled()).after(note);
         }
         match self.setup.nexus_ghost.filter(|_| s.keys.ghost_on_nexus) {
             Some(g) if s.holder.is_some_and(|h| h.key == g) => self.register(g, now),
@@ -221,7 +229,10 @@ impl Challenger {
     }
 
     fn on_ghost_look(&mut self, l: Looking, s: Sight, now: Instant) -> Out {
-        if s.keys.ghost_on_nexus { self.pause(l, now) } else { self.register(Key::default(), now) }
+        if s.keys.ghost_on_nexus {
+            return self.pause(l, now);
+        }
+        if self.leave == Leave::Refused { self.end(cancelled()) } else { self.register(Key::default(), now) }
     }
 
     fn on_observe(&mut self, l: Looking, s: Sight, forgot: bool, now: Instant) -> Out {
@@ -239,6 +250,9 @@ impl Challenger {
     }
 
     fn open_window(&mut self, holder: Option<Holder>, registered: Instant, now: Instant) -> Out {
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         self.holder = holder.map(|h| h.key);
         self.windows += 1;
         let from = if self.setup.rules.keep(Rule::WindowFromObservation) { now } else { registered };
@@ -258,20 +272,23 @@ impl Challenger {
         if let Some(why) = self.objection(s) {
             return self.withdraw(ChallengeEnd::Refused { why, cleanup: Cleanup::Unproven }, now);
         }
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
             return self.write(Write::TakeFlagOff, now);
         }
         if holder == self.holder || !self.setup.rules.keep(Rule::PreemptHolderFirstSeen) {
             self.holder = holder;
-            return self.write(Write::Seize, now);
+            return self.seize_or_wait(now);
         }
         match holder {
             // The reservation vanished: its last holder may not know yet, so a window is waited.
             None => self.another_window(s, now),
             Some(k) if self.same_node_restarting(k) => {
                 self.holder = holder;
-                self.write(Write::Seize, now).after(ChallengeNote::HolderRenewed(k))
+                self.seize_or_wait(now).after(ChallengeNote::HolderRenewed(k))
             }
             Some(_) => {
                 self.withdraw(ChallengeEnd::Overtaken { holder: s.holder, cleanup: Cleanup::Unproven }, now)
@@ -323,7 +340,10 @@ impl Challenger {
         let again = self.holder.is_some() && self.preempts < PREEMPT_ATTEMPTS && now < l.until;
         let why = match l.ended {
             Ended::Open(_) | Ended::Refused(NoAnswer::Busy(_)) if again => {
-                return self.write(Write::Seize, now);
+                return match self.leave {
+                    Leave::Refused => self.withdraw(cancelled(), now),
+                    Leave::Given | Leave::Awaited => self.write(Write::Seize, now),
+                };
             }
             Ended::Open(_) => return self.pause(l, now),
             Ended::Refused(why) => Refusal::Target(why),
