@@ -71,6 +71,14 @@ impl Timeline {
                 &format!("the holder's node holds it under another key now ({})", self.key(key)),
                 json!({ "holder": key }),
             ),
+            ChallengeNote::Ready => {
+                self.say(
+                    at,
+                    "ready",
+                    "not defended: waiting until the devices before it are decided",
+                    json!({}),
+                );
+            }
             ChallengeNote::Preempting(victim) => self.say(
                 at,
                 "preempting",

@@ -7,6 +7,7 @@
 mod challenger;
 mod defender;
 mod keys;
+mod race;
 mod rules;
 #[cfg(test)]
 mod testbed;
@@ -19,6 +20,10 @@ pub use defender::{
     Miss,
 };
 pub use keys::{Lives, MAX_LIVES};
+pub use race::{
+    Configured, MAX_DEVICES, Race, RaceEnd, RaceEvent, RaceNote, RaceSetup, RaceStep, Roster, RosterError,
+    SeatNext, Standing, Weight,
+};
 pub use rules::{Rule, Rules};
 pub use timing::{Profile, Timing, TimingError, TimingSpec, WATCHDOG_GRANULARITY};
 pub use wire::{Command, Event, Next, NoAnswer, Reply, Step};

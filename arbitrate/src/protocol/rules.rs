@@ -28,6 +28,22 @@ pub enum Rule {
     TenureBeforeBelief,
     /// A lease is dropped before the mark is written.
     LeaseDroppedBeforeMark,
+    /// A challenge that was held back reads again before it seizes.
+    ReadAgainAfterHold,
+    /// Several devices are seized one after the other, in the order of their identities.
+    SeizeInOrder,
+    /// A majority is one of the configured devices, not of those that answer.
+    MajorityOfConfigured,
+    /// The first device lost ends the attempt.
+    StandDownAtFirstLoss,
+    /// What an attempt won is given back when it stands down.
+    GiveBackWhatWasWon,
+    /// A holder without a majority of leases for one window gives its devices back.
+    MinorityGivesBack,
+    /// A device that was missing, lost or returned counts only after a challenge under a new key.
+    RechallengeBeforeCounting,
+    /// The watchdog is fed on the strength of a majority of fresh confirmations only.
+    FeedOnMajority,
 }
 
 /// Which rules are kept.

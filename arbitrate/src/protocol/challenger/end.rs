@@ -126,6 +126,8 @@ pub enum ChallengeNote {
     },
     /// The holder's node was started again and holds it under a flagged key now; the window ran on.
     HolderRenewed(Key),
+    /// The window is over and nobody defended; waits until the devices before it are decided.
+    Ready,
     /// PREEMPT AND ABORT is being sent, naming this holder.
     Preempting(Key),
     /// RESERVE is being sent: nobody held the reservation.

@@ -10,6 +10,7 @@
 //!     │                          │
 //!     │                       Recheck ──own key gone──► Defended
 //!     │                          │      ──holder not H──► REGISTER 0 ──► Overtaken
+//!     │                          │ (gated: Ready, until its turn comes; then Recheck again)
 //!     │                       PREEMPT AND ABORT H, or RESERVE where there was no holder
 //!     │                          │ whatever it answered
 //!     └─Unknown: reads only   Verify ──holder is not me──► Defended, Overtaken, again
@@ -24,6 +25,7 @@
 //! key than the holder it saw, and never believe a status: only a read-back says who won.
 
 mod end;
+mod gate;
 mod look;
 mod tenure;
 
@@ -37,6 +39,7 @@ use crate::protocol::wire::{Command, Event, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
 
 pub use end::{ChallengeEnd, ChallengeNote, Cleanup, Doubt, Refusal};
+use gate::Leave;
 use look::{Ended, Looking, Purpose, Sight};
 use tenure::Reading;
 
@@ -95,6 +98,8 @@ pub struct Challenger {
     tenures: u8,
     /// Why the challenge is being withdrawn, while it is.
     withdrawal: Option<ChallengeEnd>,
+    /// Whether it may seize.
+    leave: Leave,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -110,6 +115,10 @@ enum Phase {
     HeadPause(Reading),
     /// Writing the new tenure.
     Beginning(Formatted, Tenure),
+    /// The window is over, nobody defended; waits for leave to seize.
+    Ready {
+        since: Instant,
+    },
     Writing(Write),
     Over,
 }
@@ -148,6 +157,7 @@ impl Challenger {
             tenure: None,
             tenures: 0,
             withdrawal: None,
+            leave: Leave::Given,
         }
     }
 
@@ -182,12 +192,7 @@ impl Challenger {
             (Phase::Writing(w), Event::Reply(r)) => self.on_write(w, r, now),
             (Phase::Heading(h), Event::Reply(r)) => self.on_head(h, r, now),
             (Phase::Beginning(on, t), Event::Reply(r)) => self.on_begun(on, t, r, now),
-            (Phase::Window, Event::Release) => self.withdraw(cancelled(), now),
-            (Phase::Pausing(l), Event::Release) => match l.purpose {
-                Purpose::Survey => self.end(cancelled()),
-                Purpose::Observe | Purpose::Recheck => self.withdraw(cancelled(), now),
-                _ => self.wake(now),
-            },
+            (_, Event::Release) => self.cancel(now).unwrap_or_else(|| self.wake(now)),
             _ => self.wake(now),
         }
     }
@@ -200,11 +205,12 @@ impl Challenger {
             Phase::Pausing(l) => Step::new(Next::Wait(l.resume)),
             Phase::HeadPause(h) if now >= h.resume => self.ask_head(h, now),
             Phase::HeadPause(h) => Step::new(Next::Wait(h.resume)),
-            // A command is outstanding or all is over: nothing can be due.
+            // A command is outstanding, leave is awaited, or all is over: nothing can be due.
             Phase::New
             | Phase::Looking(_)
             | Phase::Heading(_)
             | Phase::Beginning(..)
+            | Phase::Ready { .. }
             | Phase::Writing(_)
             | Phase::Over => Step::new(Next::Wait(now + self.setup.timing.tick())),
         }
@@ -229,6 +235,9 @@ impl Challenger {
         let note = ChallengeNote::Surveyed { holder: s.holder, registrations: s.keys.count };
         if let Some(why) = self.objection(s) {
             return self.end(ChallengeEnd::Refused { why, cleanup: Cleanup::NotNeeded }).after(note);
+        }
+        if self.leave == Leave::Refused {
+            return self.end(cancelled()).after(note);
         }
         match self.setup.nexus_ghost.filter(|_| s.keys.ghost_on_nexus) {
             Some(g) if s.holder.is_some_and(|h| h.key == g) => self.register(g, now),
@@ -258,7 +267,10 @@ impl Challenger {
     }
 
     fn on_ghost_look(&mut self, l: Looking, s: Sight, now: Instant) -> Out {
-        if s.keys.ghost_on_nexus { self.pause(l, now) } else { self.register(Key::default(), now) }
+        if s.keys.ghost_on_nexus {
+            return self.pause(l, now);
+        }
+        if self.leave == Leave::Refused { self.end(cancelled()) } else { self.register(Key::default(), now) }
     }
 
     fn on_observe(&mut self, l: Looking, s: Sight, forgot: bool, now: Instant) -> Out {
@@ -279,6 +291,9 @@ impl Challenger {
     }
 
     fn open_window(&mut self, holder: Option<Holder>, registered: Instant, now: Instant) -> Out {
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         self.holder = holder.map(|h| h.key);
         self.windows += 1;
         let from = if self.setup.rules.keep(Rule::WindowFromObservation) { now } else { registered };
@@ -298,20 +313,23 @@ impl Challenger {
         if let Some(why) = self.objection(s) {
             return self.withdraw(ChallengeEnd::Refused { why, cleanup: Cleanup::Unproven }, now);
         }
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
             return self.take_up(now);
         }
         if holder == self.holder || !self.setup.rules.keep(Rule::PreemptHolderFirstSeen) {
             self.holder = holder;
-            return self.write(Write::Seize, now);
+            return self.seize_or_wait(now);
         }
         match holder {
             // The reservation vanished: its last holder may not know yet, so a window is waited.
             None => self.another_window(s, now),
             Some(k) if self.same_node_restarting(k) => {
                 self.holder = holder;
-                self.write(Write::Seize, now).after(ChallengeNote::HolderRenewed(k))
+                self.seize_or_wait(now).after(ChallengeNote::HolderRenewed(k))
             }
             Some(_) => {
                 self.withdraw(ChallengeEnd::Overtaken { holder: s.holder, cleanup: Cleanup::Unproven }, now)
@@ -363,7 +381,10 @@ impl Challenger {
         let again = self.holder.is_some() && self.preempts < PREEMPT_ATTEMPTS && now < l.until;
         let why = match l.ended {
             Ended::Open(_) | Ended::Refused(NoAnswer::Busy(_)) if again => {
-                return self.write(Write::Seize, now);
+                return match self.leave {
+                    Leave::Refused => self.withdraw(cancelled(), now),
+                    Leave::Given | Leave::Awaited => self.write(Write::Seize, now),
+                };
             }
             Ended::Open(_) => return self.pause(l, now),
             Ended::Refused(why) => Refusal::Target(why),

@@ -113,7 +113,7 @@ impl Challenger {
         }
         self.holder = None;
         self.clean = Some(head);
-        self.write(Write::Seize, now).after(ChallengeNote::CleanlyReleased(head.tenure))
+        self.seize_or_wait(now).after(ChallengeNote::CleanlyReleased(head.tenure))
     }
 
     fn on_beginning(&mut self, on: Formatted, head: Head, now: Instant) -> Out {

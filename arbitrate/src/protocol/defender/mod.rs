@@ -159,6 +159,18 @@ impl Defender {
         }
     }
 
+    /// Brings the next tick forward to `at`, if one is waited for and `at` is sooner: the ticks of
+    /// several devices keep one rhythm. `None` if nothing changes.
+    pub fn sooner(&mut self, at: Instant) -> Option<Out> {
+        match self.phase {
+            Phase::Waiting { until } if at < until => {
+                self.phase = Phase::Waiting { until: at };
+                Some(self.wait(at))
+            }
+            _ => None,
+        }
+    }
+
     /// Begins: the first tick is due at once.
     pub fn start(&mut self, now: Instant) -> Out {
         self.handle(Event::Wake, now)
