@@ -54,6 +54,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Fencer {
     order: FenceOrder,
     unit: FenceUnit,
+    own: Key,
     until: Instant,
     phase: Phase,
     /// The path that looks and sends.
@@ -118,9 +119,11 @@ impl Fencer {
     /// # Errors
     /// [`FenceRefusal`] where it would hit this node itself, or nobody.
     pub fn new(order: &FenceOrder, unit: FenceUnit) -> Result<Self, FenceRefusal> {
-        if unit.own.is_zero() {
+        if unit.own.is_some_and(Key::is_zero) {
             return Err(FenceRefusal::KeyZero);
         }
+        // Registered keys are never 0: without an own key nothing on the device is taken for it.
+        let own = unit.own.unwrap_or_default();
         if let Victim::Keys(keys) = &order.victim {
             if keys.is_empty() {
                 return Err(FenceRefusal::Nobody);
@@ -129,7 +132,7 @@ impl Fencer {
                 return Err(FenceRefusal::KeyZero);
             }
         }
-        if order.victim.owns(unit.own) {
+        if order.victim.owns(own) {
             return Err(FenceRefusal::Myself);
         }
         if unit.paths == 0 || unit.paths > MAX_PATHS {
@@ -138,6 +141,7 @@ impl Fencer {
         Ok(Self {
             order: order.clone(),
             unit,
+            own,
             until: Instant::default(),
             phase: Phase::New,
             lead: 0,
@@ -259,7 +263,7 @@ impl Fencer {
         match self.read(keys, r) {
             Read::Whole(s) => {
                 self.unanswered = 0;
-                if self.reserve == Reserve::Open && s.holder.is_some_and(|h| h.key == self.unit.own) {
+                if self.reserve == Reserve::Open && s.holder.is_some_and(|h| h.key == self.own) {
                     self.reserve = Reserve::Taken;
                 }
                 self.first.get_or_insert_with(|| s.clone());
@@ -282,9 +286,9 @@ impl Fencer {
     fn read(&mut self, keys: Option<Sight>, r: FenceReply<'_>) -> Read {
         match (keys, r) {
             (None, FenceReply::FullStatus(v)) => {
-                Read::Whole(Sight::of_full_status(v, self.unit.own, &self.order.victim))
+                Read::Whole(Sight::of_full_status(v, self.own, &self.order.victim))
             }
-            (None, FenceReply::Keys(v)) => Read::Half(Sight::of_keys(v, self.unit.own, &self.order.victim)),
+            (None, FenceReply::Keys(v)) => Read::Half(Sight::of_keys(v, self.own, &self.order.victim)),
             (Some(mut s), FenceReply::Reservation(r)) => {
                 s.holder = r.holder;
                 Read::Whole(s)
@@ -305,11 +309,17 @@ impl Fencer {
     fn unanswered(&mut self, why: NoAnswer, now: Instant) -> FenceNext {
         self.unanswered += 1;
         self.next_path();
-        if now >= self.until || self.unanswered >= LOOK_TRIES * self.unit.paths {
-            let doubt = if self.changed() { FenceDoubt::Blind } else { FenceDoubt::Unread };
+        if now + PAUSE >= self.until || self.unanswered >= LOOK_TRIES * self.unit.paths {
+            // What is open of the last change weighs more than why it cannot be read.
+            let (doubt, why) = match self.told {
+                Told::Open(why) if self.reserve == Reserve::Open => (FenceDoubt::Reserve, why),
+                Told::Open(why) => (FenceDoubt::Preempt, why),
+                _ if self.changed() => (FenceDoubt::Blind, why),
+                _ => (FenceDoubt::Unread, why),
+            };
             return self.end(FenceEnd::Unknown { doubt, why });
         }
-        if self.unanswered % self.unit.paths != 0 { self.look(now) } else { self.pause(now) }
+        if !self.unanswered.is_multiple_of(self.unit.paths) { self.look(now) } else { self.pause(now) }
     }
 
     fn next_path(&mut self) {
@@ -365,10 +375,10 @@ impl Fencer {
         let h = s.holder?;
         let expected = match self.order.holders {
             Holders::Anybody => true,
-            Holders::Only(key) => h.key == key || (self.changed() && h.key == self.unit.own),
+            Holders::Only(key) => h.key == key || (self.changed() && h.key == self.own),
             Holders::Cluster => {
                 h.kind.all_registrants()
-                    || h.key == self.unit.own
+                    || h.key == self.own
                     || self.order.victim.owns(h.key)
                     || h.key.parts_in(self.order.cluster).is_some()
             }
@@ -395,7 +405,7 @@ impl Fencer {
     }
 
     fn await_open(&mut self, doubt: FenceDoubt, now: Instant) -> FenceNext {
-        if now < self.until {
+        if now + PAUSE < self.until {
             return self.pause(now);
         }
         let why = match self.told {
@@ -487,7 +497,7 @@ impl Fencer {
 impl Fencer {
     fn reserve(&mut self, now: Instant) -> FenceNext {
         self.phase = Phase::Reserving;
-        let out = PrOut::reserve(self.unit.own, self.kind(None));
+        let out = PrOut::reserve(self.own, self.kind(None));
         self.issue(self.lead, FenceCommand::Out(out), now)
     }
 
@@ -522,7 +532,7 @@ impl Fencer {
         self.reset = Reset::NotSent;
         let holder = self.last.as_ref().and_then(|s| s.holder);
         let kind = self.kind(holder);
-        let out = PrOut::preempt(Preempt { own: self.unit.own, victim, kind, abort: self.order.abort });
+        let out = PrOut::preempt(Preempt { own: self.own, victim, kind, abort: self.order.abort });
         self.issue(self.lead, FenceCommand::Out(out), now)
     }
 

@@ -96,8 +96,8 @@ pub enum Way {
 /// One logical unit to fence on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FenceUnit {
-    /// The key this node is registered with there.
-    pub own: Key,
+    /// The key this node is registered with there; without one it can see, and change nothing.
+    pub own: Option<Key>,
     /// How many paths there are, numbered from 0; 1 to [`MAX_PATHS`].
     pub paths: usize,
     /// How to look first; a target that refuses READ FULL STATUS is looked at the other way.

@@ -27,13 +27,8 @@ pub struct Sight {
 impl Sight {
     pub(super) fn of_full_status(v: FullStatusView<'_>, own: Key, victim: &Victim) -> Self {
         let mut s = Self::empty(v.generation());
-        for r in v.iter() {
-            s.add(r.key, own, victim);
-            if let Some(kind) = r.holds {
-                let key = if kind.all_registrants() { Key::default() } else { r.key };
-                s.holder.get_or_insert(Holder { key, kind });
-            }
-        }
+        v.iter().for_each(|r| s.add(r.key, own, victim));
+        s.holder = v.holder();
         s
     }
 

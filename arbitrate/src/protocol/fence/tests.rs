@@ -85,6 +85,11 @@ impl Bed {
             }
             FenceNext::End(e) => panic!("over: {e:?}"),
         };
+        // As the devices have it: nothing is sent past its deadline.
+        if self.now >= deadline {
+            let late = FenceReply::Refused(NoAnswer::Local(libc::ETIMEDOUT));
+            return f.handle(FenceEvent::Reply(late), self.now);
+        }
         let nexus = NexusId(if path == 0 { A } else { 10 + u8::try_from(path).unwrap() });
         self.now = match fate {
             Fate::Answered | Fate::Refused(_) => self.now + STEP,
@@ -167,7 +172,7 @@ fn order() -> FenceOrder {
 }
 
 fn unit(paths: usize) -> FenceUnit {
-    FenceUnit { own: settled(A, 1), paths, way: Way::FullStatus }
+    FenceUnit { own: Some(settled(A, 1)), paths, way: Way::FullStatus }
 }
 
 fn words(c: &FenceCommand) -> String {

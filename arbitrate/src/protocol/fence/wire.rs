@@ -1,7 +1,7 @@
 //! What goes in and out of a fence on one logical unit with several paths.
 
 use crate::codec::pr::{FullStatusView, KeysView, PrOut, ReadReservation};
-use crate::protocol::wire::NoAnswer;
+use crate::protocol::wire::{NoAnswer, Reply};
 use crate::time::Instant;
 
 use super::end::FenceEnd;
@@ -65,4 +65,17 @@ pub enum FenceNext {
     Wait(Instant),
     /// It is over.
     End(FenceEnd),
+}
+
+impl<'a> From<Reply<'a>> for FenceReply<'a> {
+    fn from(r: Reply<'a>) -> Self {
+        match r {
+            Reply::Keys(v) => Self::Keys(v),
+            Reply::Reservation(r) => Self::Reservation(r),
+            Reply::Good => Self::Good,
+            Reply::Conflict => Self::Conflict,
+            Reply::Refused(why) => Self::Refused(why),
+            Reply::Unknown(why) => Self::Unknown(why),
+        }
+    }
 }

@@ -17,7 +17,7 @@ fn nobody_fences_itself_or_nobody() {
     assert_eq!(Fencer::new(&zero, unit(1)).unwrap_err(), FenceRefusal::KeyZero);
     let nobody = FenceOrder { victim: Victim::Keys(ArrayVec::new()), ..order() };
     assert_eq!(Fencer::new(&nobody, unit(1)).unwrap_err(), FenceRefusal::Nobody);
-    let anonymous = FenceUnit { own: Key::default(), ..unit(1) };
+    let anonymous = FenceUnit { own: Some(Key::default()), ..unit(1) };
     assert_eq!(Fencer::new(&order(), anonymous).unwrap_err(), FenceRefusal::KeyZero);
     for paths in [0, MAX_PATHS + 1] {
         assert_eq!(Fencer::new(&order(), unit(paths)).unwrap_err(), FenceRefusal::Paths(paths));
@@ -42,6 +42,10 @@ fn without_an_own_registration_nobody_is_removed() {
     let mut bed = Bed::held_by_victim();
     bed.out(A, PrOut::register(settled(A, 1), Key::default(), Aptpl::No));
     assert_eq!(refused(&mut bed, &order()), FenceRefusal::NotRegistered);
+    let mut f = Fencer::new(&order(), FenceUnit { own: None, ..unit(1) }).unwrap();
+    let mut bed = Bed::held_by_victim();
+    let end = bed.run(&mut f, |_, _| Fate::Answered);
+    assert_eq!(end, FenceEnd::Refused(FenceRefusal::NotRegistered), "no own key is known");
     // But a victim that is kept out by others is kept out.
     let mut bed = Bed::default();
     bed.join(C, settled(C, 1));
