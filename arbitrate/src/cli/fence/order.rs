@@ -38,7 +38,7 @@ pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
     }
     consent::ask(&a.consent, &what)?;
     let decided_at = SystemTime::now();
-    let lines = carry_out(&asked.order, units, |r| r.own(asked.me, asked.cluster), asked.accept_silent)?;
+    let lines = carry_out(&asked.order, units, |r| r.own(asked.me, asked.cluster), with)?;
     Ok(asked.receipt(&lines, decided_at))
 }
 
@@ -47,8 +47,9 @@ pub(crate) fn carry_out(
     order: &FenceOrder,
     units: Vec<Unit>,
     own: impl Fn(&Ready) -> Result<Option<Key>, String>,
-    accept_silent: bool,
+    with: Options,
 ) -> Result<Vec<Line>, Failure> {
+    let accept_silent = order.silent_paths == SilentPaths::Accepted;
     let mut members = Vec::new();
     let mut kept = Vec::new();
     for u in units {
@@ -84,6 +85,9 @@ pub(crate) fn carry_out(
                     unopened: &unopened,
                     report: reports.next()?,
                 };
+                if with.out.verbose {
+                    fenced.commands().for_each(|line| with.out.talk(&line));
+                }
                 Some(fenced.line(order.cluster, accept_silent))
             }
         })
@@ -158,7 +162,6 @@ struct Asked<'a> {
     victim: NodeNumber,
     me: Me,
     order: FenceOrder,
-    accept_silent: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -166,7 +169,6 @@ impl<'a> Asked<'a> {
         let cluster = cluster(&a.cluster)?;
         let victim = number(a.node, "--node")?;
         let me = me(&a.who)?;
-        let accept_silent = a.forced(Check::SilentPaths);
         let order = FenceOrder {
             cluster,
             victim: Victim::Node(cluster, victim),
@@ -181,7 +183,11 @@ impl<'a> Asked<'a> {
                 None if a.forced(Check::Holder) => Holders::Anybody,
                 None => Holders::Cluster,
             },
-            silent_paths: if accept_silent { SilentPaths::Accepted } else { SilentPaths::NotProven },
+            silent_paths: if a.forced(Check::SilentPaths) {
+                SilentPaths::Accepted
+            } else {
+                SilentPaths::NotProven
+            },
             command_timeout: with.command_timeout(),
             budget: a.deadline_ms.map_or_else(
                 || if a.drain == DrainArg::Reset { RESET_BUDGET } else { BUDGET },
@@ -196,7 +202,7 @@ impl<'a> Asked<'a> {
         if myself {
             return Err(itself(a, None));
         }
-        Ok(Self { args: a, cluster, victim, me, order, accept_silent })
+        Ok(Self { args: a, cluster, victim, me, order })
     }
 
     /// What forbids the fence as a whole, before anything is sent to any device.

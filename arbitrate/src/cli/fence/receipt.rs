@@ -50,6 +50,21 @@ impl Fenced<'_> {
         Line { said, text, fields }
     }
 
+    /// Every command as --verbose shows it.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = String> {
+        self.report.log.iter().map(|e| {
+            let path = self.paths.get(e.path).map_or("?", String::as_str);
+            match e.what {
+                Action::Command(s) => words::sent(path, &s),
+                Action::Attention(s) => format!("{path}: told instead: {s}"),
+                Action::Reset { took, end, .. } => {
+                    let end = end.map_or_else(|e| e.to_string(), |()| "done".to_owned());
+                    format!("{path}: LOGICAL UNIT RESET: {end} ({} us)", took.as_micros())
+                }
+            }
+        })
+    }
+
     fn text(&self, cluster: ClusterId, said: &Said) -> String {
         let r = self.report;
         let mut lines = vec![format!("{}: {}", self.device, headline(said))];

@@ -50,7 +50,7 @@ pub(crate) fn run(a: &ClearStale, with: Options) -> Outcome {
         command_timeout: with.command_timeout(),
         budget: Duration::from_secs(10),
     };
-    let lines = carry_out(&order, units, |r| r.own(asked.me, asked.cluster), false)?;
+    let lines = carry_out(&order, units, |r| r.own(asked.me, asked.cluster), with)?;
     let exit = exit(&lines);
     let proven = lines.iter().filter(|l| l.said.outcome == "confirmed").count();
     let head = if exit == Exit::Confirmed { "REMOVED" } else { "NOT PROVEN: removed" };
@@ -147,7 +147,10 @@ impl Asked<'_> {
         for (key, holds, from) in rows_of(r) {
             let standing = self.standing(key, own);
             let holder = match (holds, r.holder) {
-                (true, Some(h)) => format!("  HOLDER, {}", h.kind.name()),
+                (true, Some(h)) if own == Some(key) => format!("  HOLDER, {}", h.kind.name()),
+                (true, Some(h)) => {
+                    format!("  HOLDER, {}: whoever removes it takes the reservation", h.kind.name())
+                }
                 _ => String::new(),
             };
             text.push(format!(
