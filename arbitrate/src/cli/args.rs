@@ -69,6 +69,10 @@ pub(crate) enum Command {
     Challenge(Challenge),
     /// Own a disk and defend it, until told to stop or deposed
     Defend(Defend),
+    /// Fence a node: remove its registrations from every device and prove that it is kept out
+    Fence(crate::cli::fence::args::Fence),
+    /// Show who is registered and may be dead; remove those who are
+    ClearStale(crate::cli::fence::args::ClearStale),
     /// Send one command as it is, or with --batch many
     Raw(Raw),
     /// Embedded disks

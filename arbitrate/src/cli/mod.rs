@@ -9,6 +9,7 @@ mod defend;
 mod ends;
 mod exit;
 mod explain;
+mod fence;
 mod node;
 mod output;
 mod session;
@@ -62,6 +63,8 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Reset(a) => ("reset", verbs::reset(a, with)),
         Command::Challenge(a) => ("challenge", challenge::run(a, with)),
         Command::Defend(a) => ("defend", defend::run(a, with)),
+        Command::Fence(a) => ("fence", fence::fence(a, with)),
+        Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
         Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
         Command::Sim(Sim::Show { path }) => ("sim show", show::sim_show(path)),

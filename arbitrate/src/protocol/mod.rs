@@ -6,6 +6,7 @@
 
 mod challenger;
 mod defender;
+pub mod fence;
 mod keys;
 mod race;
 mod rules;

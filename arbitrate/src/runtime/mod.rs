@@ -6,6 +6,7 @@ pub mod contest;
 pub mod crew;
 pub mod drive;
 pub mod executor;
+pub mod fence;
 pub mod handover;
 pub mod identify;
 pub mod lives;
