@@ -228,6 +228,7 @@ fn what_was_won_by_another_process_is_taken_over_without_a_challenge() {
         kind: crate::protocol::testbed::KIND,
         timing: setup.timing,
         watchdog: None,
+        tenure: None,
         first: FirstLease::Until(leases[d].until),
         rules: Rules::SOUND,
     };

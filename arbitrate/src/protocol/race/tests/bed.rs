@@ -314,6 +314,7 @@ impl Bed {
                 Answer::Conflict => Owned::Conflict,
                 Answer::Check(s) => Owned::Refused(NoAnswer::Sense(s)),
             },
+            Command::ReadHead(_) | Command::WriteRecord(..) => panic!("no device here is formatted"),
         }
     }
 
@@ -383,6 +384,7 @@ impl Bed {
             aptpl: Aptpl::No,
             timing: Timing::profile(Profile::Classic),
             command_timeout: COMMAND_TIMEOUT,
+            mark: None,
             rules: self.rules,
         };
         self.tell(n, RaceEvent::Found(d, setup));
