@@ -7,6 +7,7 @@
 mod challenger;
 mod defender;
 mod keys;
+pub mod registrar;
 mod rules;
 #[cfg(test)]
 mod testbed;
