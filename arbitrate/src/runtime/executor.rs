@@ -272,7 +272,7 @@ enum Transfer<'b> {
 }
 
 /// What a class other than [`Class::Good`] with data means to a protocol.
-fn reply(class: &Class) -> Reply<'static> {
+pub(super) fn reply(class: &Class) -> Reply<'static> {
     match *class {
         Class::Good => Reply::Good,
         Class::Conflict => Reply::Conflict,
