@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     about = "Who owns a shared disk: SCSI reservations, challenge and defence",
     after_help = "EXIT STATUS\n  0 confirmed  1 refused  2 usage  3 unknown  10 defended  11 deposed  \
 24 reservation conflict  35 transport error\n  `arbitrate explain CODE` says what each means and what to do next.\n\n\
-DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file\n\n\
+DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file;\n  for challenge and defend a dm-multipath device too, or port=1+2: all its paths\n\n\
 EXAMPLES\n  arbitrate inspect /dev/sdb\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
 arbitrate defend /dev/sdb --cluster prod --node 2 --acquire"
 )]
@@ -268,6 +268,8 @@ pub(crate) struct Challenge {
     pub(crate) device: String,
     #[command(flatten)]
     pub(crate) node: Node,
+    #[command(flatten)]
+    pub(crate) paths: super::paths::PathsArg,
     /// Show the plan and send nothing that changes the device
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -279,6 +281,8 @@ pub(crate) struct Defend {
     pub(crate) device: String,
     #[command(flatten)]
     pub(crate) node: Node,
+    #[command(flatten)]
+    pub(crate) paths: super::paths::PathsArg,
     /// Challenge first; without it, take over what a `challenge` of this host has just won
     #[arg(long)]
     pub(crate) acquire: bool,

@@ -4,6 +4,7 @@
 //! sense. Nothing here decides who owns a disk; [`classify`] says what an answer means and nothing more.
 
 pub mod classify;
+pub mod multipath;
 pub mod open;
 pub mod retry;
 pub mod sg;

@@ -9,6 +9,7 @@ mod defender;
 pub mod fence;
 mod keys;
 mod race;
+pub mod registrar;
 mod rules;
 #[cfg(test)]
 mod testbed;

@@ -11,6 +11,7 @@ pub mod handover;
 pub mod identify;
 pub mod lives;
 pub mod pacer;
+pub mod paths;
 pub mod realtime;
 pub mod store;
 pub mod watchdog;

@@ -5,11 +5,13 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::device::ScsiDevice;
+use arbitrate::device::multipath::failover::Paths;
 use arbitrate::key::Key;
 use arbitrate::protocol::{
     ChallengeNote, DefenceEnd, DefenceNote, DefenceSetup, Defender, FedWatchdog, FirstLease, Rules,
@@ -19,6 +21,7 @@ use arbitrate::runtime::crew::{self, Listener, Task};
 use arbitrate::runtime::executor::{Executor, Observer, Sent};
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer, Woke};
+use arbitrate::runtime::paths::{Board, LeavePacer, Watch, Watching};
 use arbitrate::runtime::realtime;
 use arbitrate::runtime::watchdog::Watchdog;
 use arbitrate::time::Instant;
@@ -29,6 +32,9 @@ use super::ring::{Message, Writer};
 use crate::cli::exit::Exit;
 use crate::cli::node::Node;
 use crate::cli::output::Failure;
+
+/// How long the paths' registrars may take to end; longer than any timing profile's window.
+const PATHS_END: Duration = Duration::from_secs(30);
 
 /// How the defence begins.
 pub(super) enum Start {
@@ -49,6 +55,15 @@ pub(super) struct Keeper {
     pub(super) watchdog: Option<Watchdog>,
     pub(super) prepared: Option<Prepared>,
     pub(super) margin: Duration,
+    pub(super) paths: Option<PathsPart>,
+}
+
+/// What keeps the unit's other paths registered.
+pub(super) struct PathsPart {
+    pub(super) board: Arc<Board>,
+    pub(super) shared: Arc<Paths>,
+    /// Made once the key and the earlier lives are known.
+    pub(super) watch: Box<dyn FnOnce(Key, Vec<Key>) -> Watch + Send>,
 }
 
 /// Log and watchdog: what every part of the keeper needs. Never two parts at a time.
@@ -57,13 +72,26 @@ struct Desk {
     watchdog: Option<Watchdog>,
     /// From the command on that may make this node the owner: feeding is then the lease's business.
     owning: bool,
+    /// Where the registrars of the paths see the lease.
+    board: Option<Arc<Board>>,
 }
 
 impl Keeper {
     pub(super) fn run(self) -> KeeperEnd {
-        let Self { contest, start, mut lives, mut device, signals, writer, watchdog, prepared, margin } =
-            self;
-        let mut desk = Desk { writer, watchdog, owning: false };
+        let Self {
+            contest,
+            start,
+            mut lives,
+            mut device,
+            signals,
+            writer,
+            watchdog,
+            prepared,
+            margin,
+            paths,
+        } = self;
+        let board = paths.as_ref().map(|p| Arc::clone(&p.board));
+        let mut desk = Desk { writer, watchdog, owning: false, board };
         desk.writer.tell(Message::Realtime(realtime::acquire()));
         let (acquired, mut desk, signals) = match start {
             Start::Acquire => acquire(&contest, &mut lives, device.as_mut(), desk, signals),
@@ -74,13 +102,39 @@ impl Keeper {
             }
         };
         match acquired {
-            Ok(defender) => keep(defender, device, desk, signals, prepared, margin),
+            Ok(defender) => {
+                let watched = match Watched::start(paths, defender.key(), &lives, signals) {
+                    Ok(watched) => watched,
+                    Err(e) => return KeeperEnd::NoThreads(e),
+                };
+                keep(defender, device, desk, watched, prepared, margin)
+            }
             Err(end) => {
                 // Nothing that depends on ownership was started: the watchdog has nothing to guard.
                 desk.disarm();
                 end
             }
         }
+    }
+}
+
+/// The pacer of a defence, and the watch over its paths where there is one.
+struct Watched {
+    pacer: Box<dyn Pacer + Send>,
+    watching: Option<Watching>,
+}
+
+impl Watched {
+    fn start(
+        paths: Option<PathsPart>,
+        key: Key,
+        lives: &LivesFile,
+        signals: SystemPacer,
+    ) -> std::io::Result<Self> {
+        let Some(p) = paths else { return Ok(Self { pacer: Box::new(signals), watching: None }) };
+        let ghosts = lives.keys().into_iter().filter(|k| *k != key).collect();
+        let watching = Some((p.watch)(key, ghosts).start()?);
+        Ok(Self { pacer: Box::new(LeavePacer::new(signals, p.board, p.shared)), watching })
     }
 }
 
@@ -126,7 +180,7 @@ fn keep(
     defender: Defender,
     device: Box<dyn ScsiDevice>,
     desk: Desk,
-    signals: SystemPacer,
+    watched: Watched,
     prepared: Option<Prepared>,
     margin: Duration,
 ) -> KeeperEnd {
@@ -134,7 +188,8 @@ fn keep(
     if devices.is_empty() {
         devices.push(device);
     }
-    let task = Task { machine: defender, listener: desk, pacer: Box::new(signals) };
+    let Watched { pacer, watching } = watched;
+    let task = Task { machine: defender, listener: desk, pacer };
     // What is not granted was said when the keeper began.
     let prepare = || {
         let _ = realtime::acquire();
@@ -143,6 +198,10 @@ fn keep(
         Ok(end) => end,
         Err(e) => return KeeperEnd::NoThreads(e),
     };
+    // Before anything else: from here on no path registers any more.
+    if let Some(board) = &task.listener.board {
+        board.over();
+    }
     let deadline = clock::now() + margin;
     let stopped = match end {
         DefenceEnd::Released | DefenceEnd::ReleaseUnproven => {
@@ -152,7 +211,8 @@ fn keep(
         DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener)),
         DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener)),
     };
-    KeeperEnd::Defence { end, stopped }
+    let left = watching.map(|w| w.finish(clock::now() + PATHS_END)).unwrap_or_default();
+    KeeperEnd::Defence { end, stopped, left }
 }
 
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
@@ -204,6 +264,9 @@ impl Listener<DefenceNote> for Desk {
             && clock::now() < *feed_before
         {
             let _ = self.feed();
+        }
+        if let (DefenceNote::Confirmed { lease, .. }, Some(board)) = (note, &self.board) {
+            board.confirmed(*lease);
         }
         self.writer.tell(Message::Defence(at, *note));
     }

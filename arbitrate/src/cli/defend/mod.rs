@@ -8,6 +8,8 @@ mod keeper;
 mod on_deposed;
 mod ring;
 
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use arbitrate::clock;
@@ -17,6 +19,7 @@ use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote};
 use arbitrate::runtime::executor::Executor;
 use arbitrate::runtime::handover;
 use arbitrate::runtime::lives::LivesError;
+use arbitrate::runtime::paths::{Left, Told};
 use arbitrate::runtime::realtime;
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -27,16 +30,18 @@ use super::ends;
 use super::exit::Exit;
 use super::node::Node;
 use super::output::{Done, Failure, Outcome};
+use super::paths::{self, Opened};
 use super::session::{self, Options, Talk};
 use super::timeline::{Timeline, describe_key};
-use keeper::{Keeper, Start};
+use keeper::{Keeper, PathsPart, Start};
 use on_deposed::Prepared;
 use ring::{Message, Reader};
 
 /// How the keeper ended.
 pub(super) enum KeeperEnd {
     /// A defence was begun and ended so; `stopped` tells what became of what depends on ownership.
-    Defence { end: DefenceEnd, stopped: Option<String> },
+    /// `left` are paths whose registration is open.
+    Defence { end: DefenceEnd, stopped: Option<String>, left: Vec<Left> },
     /// The challenge before it was not won.
     NotWon(ChallengeEnd),
     /// Won, but the first tick did not confirm it.
@@ -53,7 +58,7 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     let prepared = a.on_deposed.as_deref().map(Prepared::spawn).transpose()?;
     let mut signals = challenge::signals()?;
     let watchdog = keeper::open_watchdog(a.watchdog.as_deref(), &node)?;
-    let mut device = session::device(&a.device)?;
+    let Opened { mut device, all } = paths::open(&a.device, &a.paths, node.timing)?;
     let mut talk = Talk { out: with.out, device: a.device.clone() };
     let timeout = with.timeout.unwrap_or(node.timing.spec().tick);
     let (id, contest) = {
@@ -92,7 +97,17 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
         Failure::new(Exit::Refused, "preparing the log", e.to_string(), "nothing was sent; try again")
     })?;
     let margin = node.timing.spec().margin;
-    let keeper = Keeper { contest, start, lives, device, signals, writer, watchdog, prepared, margin };
+    let (tell, news) = paths::news();
+    let about = (contest.aptpl, contest.timing);
+    let part = all.map(|all| {
+        all.say(&timeline, clock::now());
+        let ring = reader.ringer();
+        let (board, shared) = (Arc::clone(&all.board), Arc::clone(&all.shared));
+        let watch = Box::new(move |key, ghosts| all.watch(key, ghosts, about, tell, ring));
+        PathsPart { board, shared, watch }
+    });
+    let keeper =
+        Keeper { contest, start, lives, device, signals, writer, watchdog, prepared, margin, paths: part };
     let thread =
         std::thread::Builder::new().name("keeper".into()).spawn(move || keeper.run()).map_err(|e| {
             Failure::new(
@@ -102,7 +117,7 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
                 "nothing was sent; try again",
             )
         })?;
-    let mut log = Log { timeline, device: &a.device, ready: false };
+    let mut log = Log { timeline, device: &a.device, ready: false, news };
     log.follow(&reader, &thread);
     let Ok(end) = thread.join() else {
         return Err(Failure::new(
@@ -126,9 +141,14 @@ fn verdict(device: &str, cluster: ClusterId, end: KeeperEnd) -> Outcome {
             format!("its threads could not be started: {e}; the disk is held, but not defended"),
             "start nothing; free resources on this host, then `arbitrate defend --acquire`",
         )),
-        KeeperEnd::Defence { end, stopped } => {
-            let exit = ends::defence_exit(&end);
-            let words = ends::defence(&end, cluster);
+        KeeperEnd::Defence { end, stopped, left } => {
+            let left = paths::left(&left);
+            let exit = match (ends::defence_exit(&end), &left) {
+                (Exit::Confirmed, Some(_)) => Exit::Unknown,
+                (exit, _) => exit,
+            };
+            let more = left.map(|l| format!("; {l}")).unwrap_or_default();
+            let words = ends::defence(&end, cluster) + &more;
             match exit {
                 Exit::Confirmed => Ok(Done::new(
                     exit,
@@ -157,6 +177,8 @@ struct Log<'a> {
     timeline: Timeline,
     device: &'a str,
     ready: bool,
+    /// Of the paths; silent where there is no watch over them.
+    news: Receiver<Told>,
 }
 
 impl Log<'_> {
@@ -166,6 +188,7 @@ impl Log<'_> {
             // Asked before the ring is emptied: what came before the end is printed.
             over = thread.is_finished() || reader.closed();
             reader.drain(&mut |m| self.print(&m));
+            self.news.try_iter().for_each(|t| paths::tell(&self.timeline, &t));
             if !over {
                 reader.wait(Duration::from_secs(1));
             }

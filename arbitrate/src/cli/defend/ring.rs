@@ -98,6 +98,14 @@ impl Reader {
         }
     }
 
+    /// Rings the bell, from any thread: what is told elsewhere is looked at too.
+    pub(super) fn ringer(&self) -> Box<dyn Fn() + Send + Sync> {
+        let shared = Arc::clone(&self.shared);
+        Box::new(move || {
+            let _ = shared.bell.write(1);
+        })
+    }
+
     /// Waits for the bell, at most `d`.
     pub(super) fn wait(&self, d: Duration) {
         let timeout = PollTimeout::try_from(d).unwrap_or(PollTimeout::MAX);

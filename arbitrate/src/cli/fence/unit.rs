@@ -221,7 +221,7 @@ fn two_looks(
         NotReady(words::no_answer(match r {
             Reply::Refused(n) | Reply::Unknown(n) => n,
             Reply::Conflict => NoAnswer::Barred,
-            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => NoAnswer::Malformed,
+            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => NoAnswer::Malformed,
         }))
     };
     let deadline = pacer.now() + timeout;

@@ -76,6 +76,8 @@ impl<'a> From<Reply<'a>> for FenceReply<'a> {
             Reply::Conflict => Self::Conflict,
             Reply::Refused(why) => Self::Refused(why),
             Reply::Unknown(why) => Self::Unknown(why),
+            // No fence asks for it: an answer to another command than was sent says nothing.
+            Reply::Head(_) => Self::Unknown(NoAnswer::Malformed),
         }
     }
 }

@@ -1,0 +1,187 @@
+//! One path's thread: sends what its registrar asks for, for as long as the command takes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Board, Voice, What};
+use crate::clock::now;
+use crate::codec::Sense;
+use crate::codec::block::{Access, BlockIo, Extent, Fua};
+use crate::device::ScsiDevice;
+use crate::device::multipath::PathSpec;
+use crate::device::multipath::failover::Paths;
+use crate::device::retry::Effect;
+use crate::protocol::registrar::{PathCommand, PathEnd, PathEvent, PathNext, PathNote, PathRegistrar};
+use crate::protocol::{Command, NoAnswer, Reply};
+use crate::runtime::executor::{Executor, Observer, Sent, reply};
+use crate::runtime::pacer::SystemPacer;
+use crate::time::Instant;
+
+/// What the supervisor sees of a path's thread.
+#[derive(Debug, Default)]
+pub(super) struct WorkerState {
+    open: AtomicBool,
+    unproven: AtomicBool,
+    stale: AtomicBool,
+    retired: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// A path's thread.
+pub(super) struct Worker {
+    pub(super) state: Arc<WorkerState>,
+}
+
+/// What it is given.
+pub(super) struct Job {
+    pub(super) registrar: PathRegistrar,
+    pub(super) device: Box<dyn ScsiDevice>,
+    pub(super) slot: usize,
+    pub(super) spec: PathSpec,
+    pub(super) board: Arc<Board>,
+    pub(super) paths: Arc<Paths>,
+    pub(super) state: Arc<WorkerState>,
+    pub(super) shared: Arc<Voice>,
+}
+
+impl WorkerState {
+    /// A REGISTER of this life may stand there unconfirmed, or come yet.
+    pub(super) fn open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn unproven(&self) -> bool {
+        self.unproven.load(Ordering::Acquire)
+    }
+}
+
+impl Worker {
+    /// Starts it. Without a thread the path stays as it is, and is not used.
+    pub(super) fn start(job: Job) -> Self {
+        let state = Arc::clone(&job.state);
+        let board = Arc::clone(&job.board);
+        board.begin();
+        // Detached: a thread that is stuck in a dead path must not keep the process.
+        let started = std::thread::Builder::new().name("path".into()).spawn(move || {
+            let (state, board) = (Arc::clone(&job.state), Arc::clone(&job.board));
+            serve(job);
+            state.ended.store(true, Ordering::Release);
+            board.ended();
+        });
+        if started.is_err() {
+            state.stale.store(true, Ordering::Release);
+            state.ended.store(true, Ordering::Release);
+            board.ended();
+        }
+        Self { state }
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.state.ended.load(Ordering::Acquire)
+    }
+
+    /// The device behind the name is gone for good; another may come.
+    pub(super) fn stale(&self) -> bool {
+        self.ended() && self.state.stale.load(Ordering::Acquire)
+    }
+
+    pub(super) fn retire(&self) {
+        self.state.retired.store(true, Ordering::Release);
+    }
+}
+
+/// Notices that a nexus was reset.
+#[derive(Clone, Default)]
+struct Ear(Rc<Cell<bool>>);
+
+impl Observer for Ear {
+    fn sent(&mut self, _: &Sent) {}
+    fn attention(&mut self, sense: Sense) {
+        // 29/xx: POWER ON, RESET, I_T NEXUS LOSS.
+        if sense.asc == 0x29 {
+            self.0.set(true);
+        }
+    }
+}
+
+fn serve(job: Job) {
+    let Job { mut registrar, mut device, slot, spec, board, paths, state, shared } = job;
+    let reset = Ear::default();
+    let mut ear = reset.clone();
+    let mut on = Executor::new(device.as_mut(), &mut ear);
+    let at = now();
+    let mut step = registrar.handle(PathEvent::Wake, board.life(at), at);
+    loop {
+        state.open.store(registrar.open(), Ordering::Release);
+        if let Some(note) = step.note {
+            shared.say(&spec, What::Note(note));
+            if gone_for_good(note) && !registrar.open() {
+                paths.set_usable(slot, false);
+                state.stale.store(true, Ordering::Release);
+                return;
+            }
+        }
+        let retired = state.retired.load(Ordering::Acquire);
+        step = match step.next {
+            PathNext::Issue { command, deadline } => {
+                let at = now();
+                let reply = if registrar.may_send(&command, deadline, board.life(at), at) {
+                    send(&mut on, &command, deadline)
+                } else {
+                    Reply::Refused(NoAnswer::Local(libc::ETIMEDOUT))
+                };
+                if reset.0.take() {
+                    registrar.nexus_reset();
+                }
+                let at = now();
+                let step = registrar.handle(PathEvent::Reply(reply), board.life(at), at);
+                // It has just answered, or failed to: what a command of the defence met before is old.
+                if !retired {
+                    paths.set_usable(slot, registrar.usable());
+                }
+                step
+            }
+            PathNext::Wait(_) if retired && !registrar.open() => return,
+            PathNext::Wait(until) => {
+                board.wait(until);
+                let at = now();
+                let step = registrar.handle(PathEvent::Wake, board.life(at), at);
+                if matches!(step.note, Some(PathNote::Registered)) && !retired {
+                    paths.set_usable(slot, registrar.usable());
+                }
+                step
+            }
+            PathNext::End(end) => {
+                if end == PathEnd::Unproven {
+                    state.unproven.store(true, Ordering::Release);
+                }
+                state.open.store(false, Ordering::Release);
+                shared.say(&spec, What::End(end));
+                return;
+            }
+        };
+    }
+}
+
+fn send<'a>(on: &'a mut Executor<'_>, command: &PathCommand, deadline: Instant) -> Reply<'a> {
+    let mut pacer = SystemPacer::deaf();
+    match command {
+        PathCommand::ReadKeys => on.run(&Command::ReadKeys, deadline, &mut pacer),
+        PathCommand::Out(out) => on.run(&Command::Out(*out), deadline, &mut pacer),
+        PathCommand::MayWrite => {
+            let nothing = BlockIo { access: Access::Write, extent: Extent::new(0, 0), fua: Fua::No };
+            reply(&on.write(nothing.cdb(), &[], Effect::Changes, deadline, &mut pacer).class)
+        }
+    }
+}
+
+/// The device file is one of a device that was removed.
+fn gone_for_good(note: PathNote) -> bool {
+    let PathNote::Down(why) = note else { return false };
+    matches!(
+        why,
+        NoAnswer::Local(libc::ENODEV | libc::ENXIO) | NoAnswer::Transport(_, _, libc::ENODEV | libc::ENXIO)
+    )
+}
