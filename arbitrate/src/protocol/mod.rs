@@ -7,6 +7,7 @@
 mod challenger;
 mod defender;
 mod keys;
+mod legacy;
 mod rules;
 #[cfg(test)]
 mod testbed;
@@ -18,6 +19,10 @@ pub use defender::{
     DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, Lease, Miss,
 };
 pub use keys::{Lives, MAX_LIVES};
+pub use legacy::{
+    Found, Hold, Left, LegacyChallenger, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefenceSetup,
+    LegacyDefender, LegacyDoubt, LegacyEnd, LegacyNote, LegacyRefusal, LegacySetup, Met, Stray,
+};
 pub use rules::{Rule, Rules};
 pub use timing::{Profile, Timing, TimingError, TimingSpec, WATCHDOG_GRANULARITY};
 pub use wire::{Command, Event, Next, NoAnswer, Reply, Step};

@@ -99,6 +99,7 @@ impl Bed {
                 Answer::Conflict => Reply::Conflict,
                 Answer::Check(s) => Reply::Refused(NoAnswer::Sense(s)),
             },
+            other => panic!("not of persistent mode: {other:?}"),
         };
         let reply = match fate {
             Fate::Answered => reply,
@@ -112,6 +113,7 @@ impl Bed {
             Reply::Conflict => ": conflict",
             Reply::Refused(_) => ": refused",
             Reply::Unknown(_) => ": unknown",
+            Reply::Attention(_) => ": unit attention",
         };
         self.sent.push(format!("{:.2} {}{said}", seconds(issued), words(&command)));
         handle(Event::Reply(reply), self.now)
@@ -164,6 +166,7 @@ fn words(c: &Command) -> String {
         Command::ReadKeys => return "READ KEYS".to_owned(),
         Command::ReadReservation => return "READ RESERVATION".to_owned(),
         Command::Out(out) => out,
+        other => panic!("not of persistent mode: {other:?}"),
     };
     let action = out.action.name();
     let (own, target) = (name(out.list.own), name(out.list.target));

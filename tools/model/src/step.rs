@@ -214,6 +214,10 @@ impl State {
             }
             Command::ReadReservation => return Answer::Reservation(self.target.reservation()),
             Command::Out(out) => out,
+            // Legacy mode is not explored here: nothing that runs here asks for it.
+            Command::TestUnitReady | Command::Reserve6 | Command::Release6 | Command::Reset(_) => {
+                return Answer::Refused(NoAnswer::Malformed);
+            }
         };
         let (status, aborted) = self.target.pr_out(nexus(n), &out);
         let holder = self.target.holder().map(|h| h.key);

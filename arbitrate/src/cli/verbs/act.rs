@@ -179,7 +179,7 @@ fn why(r: Reply<'_>) -> NoAnswer {
     match r {
         Reply::Refused(n) | Reply::Unknown(n) => n,
         Reply::Conflict => NoAnswer::Barred,
-        Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => NoAnswer::Malformed,
+        Reply::Good | Reply::Attention(_) | Reply::Keys(_) | Reply::Reservation(_) => NoAnswer::Malformed,
     }
 }
 
