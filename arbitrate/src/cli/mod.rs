@@ -9,6 +9,7 @@ mod defend;
 mod ends;
 mod exit;
 mod explain;
+mod legacy;
 mod node;
 mod output;
 mod session;

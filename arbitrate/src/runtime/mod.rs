@@ -8,6 +8,7 @@ pub mod drive;
 pub mod executor;
 pub mod handover;
 pub mod identify;
+pub mod legacy;
 pub mod lives;
 pub mod pacer;
 pub mod realtime;

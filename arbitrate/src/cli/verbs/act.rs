@@ -162,7 +162,13 @@ pub(crate) fn look(
     let deadline = pacer.now() + with.command_timeout();
     let failed = |what: &str, why: NoAnswer| {
         let (exit, answer) = words::unread(why);
-        Failure::new(exit, format!("{what} of {device}"), answer, exit.row().next)
+        let next = match why {
+            NoAnswer::Barred => {
+                "nothing can be read of an SPC-2 reservation, not even whose it is; disks shared that way are challenged with --legacy"
+            }
+            _ => exit.row().next,
+        };
+        Failure::new(exit, format!("{what} of {device}"), answer, next)
     };
     let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
         Reply::Keys(v) => (v.generation(), v.iter().collect()),
@@ -183,7 +189,7 @@ fn why(r: Reply<'_>) -> NoAnswer {
     }
 }
 
-pub(super) fn hex(b: &[u8]) -> String {
+pub(crate) fn hex(b: &[u8]) -> String {
     use std::fmt::Write as _;
     b.iter().fold(String::with_capacity(b.len() * 2), |mut s, x| {
         let _ = write!(s, "{x:02x}");

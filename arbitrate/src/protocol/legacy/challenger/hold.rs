@@ -79,7 +79,9 @@ impl LegacyChallenger {
         };
         self.hold = Hold::Since(since);
         let until = since + t.window();
-        if tick.s >= until || !self.setup.rules.keep(Rule::LegacyHold) {
+        // A late answer would leave too little of the lease, and come too late to feed a watchdog.
+        let in_time = now < tick.s + t.tick_budget();
+        if (tick.s >= until && in_time) || !self.setup.rules.keep(Rule::LegacyHold) {
             let from = if self.setup.rules.keep(Rule::LeaseFromIssue) { tick.s } else { now };
             let lease = Lease { from, until: from + t.lease() };
             return self.end(LegacyEnd::Won { lease, held_since: since });
@@ -87,7 +89,10 @@ impl LegacyChallenger {
         if self.too_long(now) {
             return self.give_back(GivenUp::Restless, now);
         }
-        let due = (tick.due + t.tick()).min(until).max(now);
+        let next = tick.due + t.tick();
+        // The last one at the end of the hold, not a moment before it.
+        let last = tick.s < until && next + t.tick_budget() >= until;
+        let due = if last { until } else { next }.max(now);
         self.phase = Phase::HoldPause { due };
         Step::new(Next::Wait(due)).note(LegacyNote::Holding { since, until })
     }

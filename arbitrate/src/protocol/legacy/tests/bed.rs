@@ -208,7 +208,11 @@ pub(super) fn challenge(bed: &Bed, who: u8) -> Challenge {
 }
 
 pub(super) fn challenge_with(bed: &Bed, who: u8, rules: Rules) -> Challenge {
-    let mut machine = LegacyChallenger::new(setup(rules));
+    challenge_by(bed, who, setup(rules))
+}
+
+pub(super) fn challenge_by(bed: &Bed, who: u8, setup: LegacySetup) -> Challenge {
+    let mut machine = LegacyChallenger::new(setup);
     let step = machine.start(bed.now);
     Run { machine, who, next: step.next, notes: step.notes.to_vec(), handle: LegacyChallenger::handle }
 }

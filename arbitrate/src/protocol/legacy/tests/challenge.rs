@@ -299,3 +299,29 @@ fn cancelled_in_the_hold_it_gives_the_disk_back() {
 fn a_rule_is_kept_where_none_is_named() {
     assert_eq!(Rules::default(), Rules::SOUND);
 }
+
+#[test]
+fn a_hold_of_whole_ticks_ends_with_its_last_one() {
+    use crate::protocol::timing::{Profile, Timing};
+    let mut bed = Bed::free();
+    let fast = LegacySetup { timing: Timing::profile(Profile::Fast), ..super::bed::setup(Rules::SOUND) };
+    let mut run = super::bed::challenge_by(&bed, B, fast);
+    assert!(matches!(run.end(&mut bed), LegacyEnd::Won { .. }));
+    assert_eq!(
+        bed.sent[2..],
+        ["0.62 RESERVE: good", "0.82 RESERVE: good", "1.02 RESERVE: good", "1.23 RESERVE: good"]
+    );
+}
+
+#[test]
+fn a_success_that_comes_late_owns_nothing_yet() {
+    let mut bed = Bed::held_by(A);
+    let mut run = at_hold(&mut bed);
+    run.up_to(&mut bed, |n| *n == Next::Wait(at(14.05)));
+    run.turn(&mut bed, Fate::Answered);
+    assert!(asks(Command::Reserve6)(&run.next));
+    bed.now = at(14.55);
+    run.event(&bed, Event::Reply(crate::protocol::Reply::Good));
+    assert!(matches!(run.next, Next::Wait(_)), "{:?}", run.next);
+    assert!(matches!(run.end(&mut bed), LegacyEnd::Won { .. }));
+}
