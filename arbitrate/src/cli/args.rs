@@ -270,6 +270,8 @@ pub(crate) struct Challenge {
     pub(crate) node: Node,
     #[command(flatten)]
     pub(crate) paths: super::paths::PathsArg,
+    #[command(flatten)]
+    pub(crate) legacy: super::legacy::LegacyMode,
     /// Show the plan and send nothing that changes the device
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -283,6 +285,8 @@ pub(crate) struct Defend {
     pub(crate) node: Node,
     #[command(flatten)]
     pub(crate) paths: super::paths::PathsArg,
+    #[command(flatten)]
+    pub(crate) legacy: super::legacy::LegacyMode,
     /// Challenge first; without it, take over what a `challenge` of this host has just won
     #[arg(long)]
     pub(crate) acquire: bool,

@@ -25,6 +25,9 @@ use super::session::{self, Options, Talk};
 use super::timeline::{Timeline, millis};
 
 pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
+    if a.legacy.legacy {
+        return super::legacy::challenge(a, with);
+    }
     let node = Node::new(&a.node)?;
     let mut pacer = Countdown { inner: signals()?, out: with.out };
     let Opened { mut device, all } = paths::open(&a.device, &a.paths, node.timing)?;
@@ -196,9 +199,9 @@ impl Audience for Spectator {
 }
 
 /// Real time, with the seconds left for whoever watches.
-struct Countdown {
-    inner: SystemPacer,
-    out: Output,
+pub(super) struct Countdown {
+    pub(super) inner: SystemPacer,
+    pub(super) out: Output,
 }
 
 impl Pacer for Countdown {

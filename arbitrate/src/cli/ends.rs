@@ -71,12 +71,12 @@ fn refused(tried: &str, cluster: ClusterId, why: Refusal, cleanup: Cleanup) -> F
         Refusal::LegacyReservation => (
             Exit::Conflict,
             "RESERVATION CONFLICT to PERSISTENT RESERVE IN: another initiator holds an SPC-2 reservation".into(),
-            "end it where it was made (RELEASE), or reset the logical unit".into(),
+            "end it where it was made (RELEASE), or reset the logical unit; where the cluster shares this disk by SPC-2 reservations, challenge with --legacy".into(),
         ),
         Refusal::Target(n) => (
             target_exit(n),
             format!("the target refused: {}", no_answer(n)),
-            "look with `arbitrate inspect` whether it supports persistent reservations".into(),
+            "look with `arbitrate inspect` whether it supports persistent reservations; a disk without them is shared with --legacy".into(),
         ),
         Refusal::NoEffect => (
             Exit::Refused,
@@ -89,7 +89,7 @@ fn refused(tried: &str, cluster: ClusterId, why: Refusal, cleanup: Cleanup) -> F
     Failure::new(exit, tried, format!("{answer}{}", left(cleanup)), next)
 }
 
-fn target_exit(n: NoAnswer) -> Exit {
+pub(super) fn target_exit(n: NoAnswer) -> Exit {
     match n {
         NoAnswer::Sense(Sense { asc: 0x20, ascq: 0, .. }) => Exit::UnsupportedCommand,
         NoAnswer::Sense(_) => Exit::IllegalRequest,

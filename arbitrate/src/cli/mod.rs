@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod fence;
 mod joining;
+mod legacy;
 mod node;
 mod output;
 mod paths;

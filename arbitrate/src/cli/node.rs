@@ -71,6 +71,13 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Where the processes of this host, of whatever node, meet that use one nexus.
+    pub(crate) fn host_place(&self, nexus: &str) -> Place {
+        Place::of_host(&self.runtime, nexus)
+    }
+}
+
 fn timing(profile: &str) -> Result<Timing, Failure> {
     match profile {
         "classic" => Ok(Timing::profile(Profile::Classic)),

@@ -114,7 +114,7 @@ pub struct SenseBytes {
 }
 
 /// What a reset covers (SAM-5 7; Linux SG_SCSI_RESET).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ResetScope {
     /// LOGICAL UNIT RESET.
     LogicalUnit,

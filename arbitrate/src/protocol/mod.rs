@@ -8,6 +8,7 @@ mod challenger;
 mod defender;
 pub mod fence;
 mod keys;
+mod legacy;
 mod race;
 pub mod registrar;
 mod rules;
@@ -22,6 +23,10 @@ pub use defender::{
     Miss,
 };
 pub use keys::{Lives, MAX_LIVES};
+pub use legacy::{
+    Found, Hold, Left, LegacyChallenger, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefenceSetup,
+    LegacyDefender, LegacyDoubt, LegacyEnd, LegacyNote, LegacyRefusal, LegacySetup, Met, Stray,
+};
 pub use race::{
     Configured, MAX_DEVICES, Race, RaceEnd, RaceEvent, RaceNote, RaceSetup, RaceStep, Roster, RosterError,
     SeatNext, Standing, Weight,

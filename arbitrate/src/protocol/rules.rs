@@ -44,6 +44,16 @@ pub enum Rule {
     RechallengeBeforeCounting,
     /// The watchdog is fed on the strength of a majority of fresh confirmations only.
     FeedOnMajority,
+    /// Legacy mode: a RESERVE(6) that succeeded gives a lease only after it was held for a whole window.
+    LegacyHold,
+    /// Legacy mode: a unit attention begins that hold anew.
+    LegacyHoldUnbroken,
+    /// Legacy mode: a window is waited before the first RESERVE(6).
+    LegacyWindow,
+    /// Legacy mode: a unit attention in place of that first RESERVE(6) begins the window anew.
+    LegacyResetRestartsWindow,
+    /// Legacy mode: an expired lease never reserves again.
+    LegacyExpiredStaysOut,
 }
 
 /// Which rules are kept.

@@ -109,6 +109,7 @@ impl Bed {
                 Answer::Conflict => Reply::Conflict,
                 Answer::Check(s) => Reply::Refused(NoAnswer::Sense(s)),
             },
+            other => panic!("not of persistent mode: {other:?}"),
         };
         let reply = match fate {
             Fate::Answered => reply,
@@ -122,6 +123,7 @@ impl Bed {
             Reply::Conflict => ": conflict",
             Reply::Refused(_) => ": refused",
             Reply::Unknown(_) => ": unknown",
+            Reply::Attention(_) => ": unit attention",
         };
         self.sent.push(format!("{:.2} {}{said}", seconds(issued), words(&command)));
         handle(Event::Reply(reply), self.now)
@@ -207,6 +209,7 @@ fn words(c: &Command) -> String {
             return format!("WRITE tenure {} {}", t.epoch.0, name(t.key));
         }
         Command::WriteRecord(_, Record::Mark(m)) => return format!("WRITE mark {}", m.of.epoch.0),
+        other => panic!("not of persistent mode: {other:?}"),
     };
     let action = out.action.name();
     let (own, target) = (name(out.list.own), name(out.list.target));

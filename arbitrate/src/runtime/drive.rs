@@ -87,7 +87,8 @@ pub fn defence(
     run(defender, on, pacer, tell)
 }
 
-fn run<M: Machine>(
+/// Runs any protocol to its end. `tell` hears every note at once, on this thread.
+pub fn run<M: Machine>(
     machine: &mut M,
     on: &mut Executor<'_>,
     pacer: &mut dyn Pacer,

@@ -5,15 +5,17 @@
 
 use arrayvec::ArrayVec;
 
+use crate::codec::block::TestUnitReady;
 use crate::codec::pr::{
     KeysView, READ_RESERVATION_LEN, ReadReservation, Reread, RereadError, Step, read_keys_cdb,
     read_reservation_cdb,
 };
 use crate::codec::quorum::{Head, Units};
+use crate::codec::reserve::{Form, Spc2Reserve, Verb};
 use crate::codec::{Cdb, Sense};
 use crate::device::classify::{Class, classify};
 use crate::device::retry::{Effect, MAX_ATTENTIONS, Verdict, judge};
-use crate::device::{Completion, Data, MAX_TRANSFER, Request, ScsiDevice};
+use crate::device::{Completion, Data, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice};
 use crate::protocol::{Command, NoAnswer, Reply};
 use crate::runtime::pacer::Pacer;
 use crate::time::Instant;
@@ -182,6 +184,35 @@ impl<'a> Executor<'a> {
                 let times = (issued, deadline);
                 reply(&self.send(cdb, Transfer::Out(&unit), Effect::Changes, times, pacer).class)
             }
+            Command::TestUnitReady => {
+                let cdb = TestUnitReady.cdb();
+                reply(&self.send(cdb, Transfer::Out(&[]), Effect::Reads, (issued, deadline), pacer).class)
+            }
+            Command::Reserve6 => {
+                let cdb = Spc2Reserve { verb: Verb::Reserve, form: Form::Six }.cdb();
+                let times = (issued, deadline);
+                match self.send(cdb, Transfer::Out(&[]), Effect::ChangesOnce, times, pacer).class {
+                    Class::UnitAttention(sense) => Reply::Attention(sense),
+                    other => reply(&other),
+                }
+            }
+            Command::Release6 => {
+                let cdb = Spc2Reserve { verb: Verb::Release, form: Form::Six }.cdb();
+                reply(&self.send(cdb, Transfer::Out(&[]), Effect::Changes, (issued, deadline), pacer).class)
+            }
+            Command::Reset(scope) => self.reset(*scope, deadline),
+        }
+    }
+
+    /// A reset, of this scope only. What the kernel calls failed may have reached the target all the
+    /// same: only a scope that is not offered, or not allowed to this process, is a refusal.
+    fn reset(&mut self, scope: ResetScope, deadline: Instant) -> Reply<'static> {
+        match self.device.reset(scope, Escalate::No, deadline) {
+            Ok(()) => Reply::Good,
+            Err(ResetError::Unsupported) => Reply::Refused(NoAnswer::Local(libc::EOPNOTSUPP)),
+            Err(ResetError::Failed(e @ (libc::EPERM | libc::EACCES))) => Reply::Refused(NoAnswer::Local(e)),
+            Err(ResetError::Failed(e)) => Reply::Unknown(NoAnswer::Transport(0, 0, e)),
+            Err(ResetError::Outstanding) => Reply::Unknown(NoAnswer::Outstanding),
         }
     }
 

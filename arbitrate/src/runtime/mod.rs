@@ -9,6 +9,7 @@ pub mod executor;
 pub mod fence;
 pub mod handover;
 pub mod identify;
+pub mod legacy;
 pub mod lives;
 pub mod pacer;
 pub mod paths;

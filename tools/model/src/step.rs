@@ -218,6 +218,10 @@ impl State {
                 return Answer::Refused(NoAnswer::DeviceLost);
             }
             Command::Out(out) => out,
+            // Legacy mode is not explored here: nothing that runs here asks for it.
+            Command::TestUnitReady | Command::Reserve6 | Command::Release6 | Command::Reset(_) => {
+                return Answer::Refused(NoAnswer::Malformed);
+            }
         };
         let (status, aborted) = self.target.pr_out(nexus(n), &out);
         let holder = self.target.holder().map(|h| h.key);

@@ -67,13 +67,13 @@ pub(super) struct PathsPart {
 }
 
 /// Log and watchdog: what every part of the keeper needs. Never two parts at a time.
-struct Desk {
-    writer: Writer,
-    watchdog: Option<Watchdog>,
+pub(super) struct Desk {
+    pub(super) writer: Writer,
+    pub(super) watchdog: Option<Watchdog>,
     /// From the command on that may make this node the owner: feeding is then the lease's business.
-    owning: bool,
+    pub(super) owning: bool,
     /// Where the registrars of the paths see the lease.
-    board: Option<Arc<Board>>,
+    pub(super) board: Option<Arc<Board>>,
 }
 
 impl Keeper {
@@ -216,7 +216,7 @@ fn keep(
 }
 
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
-fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut Desk) -> String {
+pub(super) fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut Desk) -> String {
     let ran = prepared.map(|p| p.run(reason, deadline));
     if ran == Some(Ran::Proven) {
         desk.disarm();
@@ -239,19 +239,19 @@ fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut 
 
 impl Desk {
     /// Feeds; returns a moment no later than the feed.
-    fn feed(&self) -> Option<FedWatchdog> {
+    pub(super) fn feed(&self) -> Option<FedWatchdog> {
         let watchdog = self.watchdog.as_ref()?;
         let fed = clock::now();
         watchdog.feed();
         Some(FedWatchdog { timeout: watchdog.timeout(), fed })
     }
 
-    fn before_ownership(&mut self) -> Option<FedWatchdog> {
+    pub(super) fn before_ownership(&mut self) -> Option<FedWatchdog> {
         self.owning = true;
         self.feed()
     }
 
-    fn disarm(&mut self) {
+    pub(super) fn disarm(&mut self) {
         if let Some(w) = self.watchdog.take() {
             w.disarm();
         }

@@ -5,6 +5,7 @@
 //! talks to the service manager. A blocked terminal delays no tick.
 
 mod keeper;
+mod legacy;
 mod on_deposed;
 mod ring;
 
@@ -28,6 +29,7 @@ use super::args;
 use super::challenge::{self, Plan};
 use super::ends;
 use super::exit::Exit;
+use super::legacy::timeline;
 use super::node::Node;
 use super::output::{Done, Failure, Outcome};
 use super::paths::{self, Opened};
@@ -53,6 +55,9 @@ pub(super) enum KeeperEnd {
 }
 
 pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
+    if a.legacy.legacy {
+        return legacy::run(a, with);
+    }
     let node = Node::new(&a.node)?;
     // Before signals are blocked: what it runs must not inherit that.
     let prepared = a.on_deposed.as_deref().map(Prepared::spawn).transpose()?;
@@ -182,7 +187,7 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn follow(&mut self, reader: &Reader, thread: &std::thread::JoinHandle<KeeperEnd>) {
+    fn follow<T>(&mut self, reader: &Reader, thread: &std::thread::JoinHandle<T>) {
         let mut over = false;
         while !over {
             // Asked before the ring is emptied: what came before the end is printed.
@@ -204,6 +209,11 @@ impl Log<'_> {
             Message::Defence(at, note) => {
                 self.notify(note);
                 self.timeline.defence(*at, note);
+            }
+            Message::Legacy(at, note) => timeline::challenge(&self.timeline, *at, note),
+            Message::LegacyDefence(at, note) => {
+                legacy::notify(&mut self.ready, note);
+                timeline::defence(&self.timeline, *at, note);
             }
             Message::TakenOver(at, key) => self.timeline.say(
                 *at,

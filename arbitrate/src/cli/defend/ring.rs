@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::key::Key;
-use arbitrate::protocol::{ChallengeNote, DefenceNote};
+use arbitrate::protocol::{ChallengeNote, DefenceNote, LegacyDefenceNote, LegacyNote};
 use arbitrate::runtime::executor::{Observer, Sent};
 use arbitrate::runtime::realtime;
 use arbitrate::time::Instant;
@@ -26,6 +26,8 @@ const CAPACITY: usize = 1024;
 pub(super) enum Message {
     Challenge(Instant, ChallengeNote),
     Defence(Instant, DefenceNote),
+    Legacy(Instant, LegacyNote),
+    LegacyDefence(Instant, LegacyDefenceNote),
     TakenOver(Instant, Key),
     Realtime(realtime::Report),
     Sent(Sent),

@@ -217,13 +217,7 @@ fn two_looks(
     timeout: Duration,
     pacer: &mut SystemPacer,
 ) -> Result<Seen, NotReady> {
-    let failed = |r: Reply<'_>| {
-        NotReady(words::no_answer(match r {
-            Reply::Refused(n) | Reply::Unknown(n) => n,
-            Reply::Conflict => NoAnswer::Barred,
-            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => NoAnswer::Malformed,
-        }))
-    };
+    let failed = |r: Reply<'_>| NotReady(words::no_answer(r.why()));
     let deadline = pacer.now() + timeout;
     let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
         Reply::Keys(v) => (v.generation(), v.iter().collect()),

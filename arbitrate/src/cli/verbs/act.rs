@@ -162,28 +162,26 @@ pub(crate) fn look(
     let deadline = pacer.now() + with.command_timeout();
     let failed = |what: &str, why: NoAnswer| {
         let (exit, answer) = words::unread(why);
-        Failure::new(exit, format!("{what} of {device}"), answer, exit.row().next)
+        let next = match why {
+            NoAnswer::Barred => {
+                "nothing can be read of an SPC-2 reservation, not even whose it is; disks shared that way are challenged with --legacy"
+            }
+            _ => exit.row().next,
+        };
+        Failure::new(exit, format!("{what} of {device}"), answer, next)
     };
     let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
         Reply::Keys(v) => (v.generation(), v.iter().collect()),
-        other => return Err(failed("READ KEYS", why(other))),
+        other => return Err(failed("READ KEYS", other.why())),
     };
     let holder = match on.run(&Command::ReadReservation, deadline, pacer) {
         Reply::Reservation(r) => r.holder,
-        other => return Err(failed("READ RESERVATION", why(other))),
+        other => return Err(failed("READ RESERVATION", other.why())),
     };
     Ok(Shown { generation, keys, holder })
 }
 
-fn why(r: Reply<'_>) -> NoAnswer {
-    match r {
-        Reply::Refused(n) | Reply::Unknown(n) => n,
-        Reply::Conflict => NoAnswer::Barred,
-        Reply::Good | Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => NoAnswer::Malformed,
-    }
-}
-
-pub(super) fn hex(b: &[u8]) -> String {
+pub(crate) fn hex(b: &[u8]) -> String {
     use std::fmt::Write as _;
     b.iter().fold(String::with_capacity(b.len() * 2), |mut s, x| {
         let _ = write!(s, "{x:02x}");

@@ -77,7 +77,7 @@ impl<'a> From<Reply<'a>> for FenceReply<'a> {
             Reply::Refused(why) => Self::Refused(why),
             Reply::Unknown(why) => Self::Unknown(why),
             // No fence asks for it: an answer to another command than was sent says nothing.
-            Reply::Head(_) => Self::Unknown(NoAnswer::Malformed),
+            Reply::Head(_) | Reply::Attention(_) => Self::Unknown(NoAnswer::Malformed),
         }
     }
 }

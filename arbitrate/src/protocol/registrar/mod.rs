@@ -338,7 +338,7 @@ impl PathRegistrar {
                 self.doubt = true;
                 self.rest_a_tick(now).note(PathNote::Doubtful(why))
             }
-            Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => {
+            Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) | Reply::Attention(_) => {
                 self.doubt = true;
                 self.rest_a_tick(now).note(PathNote::Doubtful(NoAnswer::Malformed))
             }
@@ -352,7 +352,7 @@ impl PathRegistrar {
     fn unanswered(&mut self, r: Reply<'_>, now: Instant) -> PathStep {
         let was = std::mem::replace(&mut self.down, true);
         let step = self.rest_a_tick(now);
-        if was { step } else { step.note(PathNote::Down(why(r))) }
+        if was { step } else { step.note(PathNote::Down(r.why())) }
     }
 
     fn ask(&mut self, why: Ask, now: Instant) -> PathStep {
@@ -393,14 +393,6 @@ impl PathRegistrar {
     #[allow(clippy::unused_self, reason = "same call in both builds")]
     const fn is_broken_believing(&self) -> bool {
         false
-    }
-}
-
-fn why(r: Reply<'_>) -> NoAnswer {
-    match r {
-        Reply::Refused(n) | Reply::Unknown(n) => n,
-        Reply::Conflict => NoAnswer::Barred,
-        Reply::Good | Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => NoAnswer::Malformed,
     }
 }
 

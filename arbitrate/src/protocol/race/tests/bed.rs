@@ -314,7 +314,7 @@ impl Bed {
                 Answer::Conflict => Owned::Conflict,
                 Answer::Check(s) => Owned::Refused(NoAnswer::Sense(s)),
             },
-            Command::ReadHead(_) | Command::WriteRecord(..) => panic!("no device here is formatted"),
+            other => panic!("not of the race over unformatted devices: {other:?}"),
         }
     }
 
