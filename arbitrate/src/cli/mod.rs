@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod node;
 mod output;
+mod profile_file;
 mod session;
 mod show;
 mod timeline;
