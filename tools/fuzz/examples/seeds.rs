@@ -14,11 +14,15 @@ use arbitrate::codec::pr::{
     Unregister, read_keys_cdb,
 };
 use arbitrate::codec::vpd::{
-    Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa, SupportedPages, UnitSerialNumber,
+    Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa, SupportedPages,
+    UnitSerialNumber,
 };
 use arbitrate::codec::{Cdb, Sense, SenseKey, Text, opcode};
+use arbitrate::device::classify::{Class, classify};
 use arbitrate::device::sim::{CreateOptions, SimDevice};
+use arbitrate::device::{Data, Request, ScsiDevice};
 use arbitrate::key::Key;
+use arbitrate::time::Instant;
 
 const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 const IDS: [&str; 7] = [
@@ -195,14 +199,24 @@ fn unit() {
     let seed = [&[0][..], &register(0, 1), &register(1, 2), &[0, 1, 2, 0, 0], &[1, 5, 2, 0, 1]].concat();
     put("unit", "preempt", &seed);
     let cdb = read_keys_cdb(64);
-    put("unit", "raw", &[&[1, 0, 200, 1][..], cdb.as_bytes(), &[0], &[0, 255]].concat());
+    // Nexus 0, the last block, written.
+    put("unit", "write", &[0, 0, 202, 3, 1]);
+    put("unit", "raw", &[&[1, 0, 220, 1][..], cdb.as_bytes(), &[0], &[0, 255]].concat());
 }
 
 fn sim_file() {
     let path = std::env::temp_dir().join(format!("palisade-seed-{}.img", std::process::id()));
-    SimDevice::create(&path, &CreateOptions { serial: Some("FUZZ".into()), ..CreateOptions::default() }).unwrap();
-    // Opening makes the nexus known.
-    SimDevice::open(&format!("sim:{}?as=n1", path.display())).unwrap();
+    SimDevice::create(&path, &CreateOptions { serial: Some("FUZZ".into()), ..CreateOptions::default() })
+        .unwrap();
+    // Two registrants, one of which holds; the other has something to hear.
+    let open = |name| SimDevice::open(&format!("sim:{}?as={name}", path.display())).unwrap();
+    let (mut a, mut b) = (open("n1"), open("n2"));
+    let (none, ka, kb) = (Key::default(), Key::from_u64(0xa1), Key::from_u64(0xb2));
+    send(&mut a, &PrOut::register(none, ka, Aptpl::No));
+    send(&mut b, &PrOut::register(none, kb, Aptpl::No));
+    send(&mut a, &PrOut::reserve(ka, KIND));
+    send(&mut a, &PrOut::release(ka, KIND));
+    send(&mut a, &PrOut::reserve(ka, KIND));
     let shown = SimDevice::show(&path).unwrap();
     let state = serde_json::json!({ "profile": shown.profile, "unit": shown.unit });
     put("sim_file", "state", &[&[0][..], state.to_string().as_bytes()].concat());
@@ -212,12 +226,22 @@ fn sim_file() {
     fs::remove_file(&path).unwrap();
 }
 
+fn send(disk: &mut SimDevice, c: &PrOut) {
+    let data = Data::Out(&c.list.emit());
+    let deadline = Instant::from_nanos(u64::MAX);
+    let done = disk.execute(Request { cdb: c.basic_cdb(), data, deadline });
+    assert_eq!(classify(&done), Class::Good);
+}
+
 fn texts() {
     for (name, text) in [
         ("line", r#"{"cdb":"5e 00 00 00 00 00 00 00 20 00","in":32}"#),
         ("line-out", r#"{"cdb":"5f:00:00:00:00:00:00:00:18:00","out":"000000000000000000000000000000a1"}"#),
         ("line-reset", r#"{"reset":"lun"}"#),
-        ("profile", "tick_ms = 3000\ntick_budget_ms = 500\nmargin_ms = 500\nwindow_ms = 7000\nwatchdog_ms = 5000\n"),
+        (
+            "profile",
+            "tick_ms = 3000\ntick_budget_ms = 500\nmargin_ms = 500\nwindow_ms = 7000\nwatchdog_ms = 5000\n",
+        ),
     ] {
         put("texts", name, text.as_bytes());
     }

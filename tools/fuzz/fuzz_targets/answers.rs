@@ -32,10 +32,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// Only a status that says so, or sense that says so, is ever taken for success.
 fn completion(status: Status, sense: &[u8]) {
-    let c = Completion {
-        sense: SenseBytes::new(sense),
-        ..Completion::answered(status, 0, Duration::ZERO)
-    };
+    let c = Completion { sense: SenseBytes::new(sense), ..Completion::answered(status, 0, Duration::ZERO) };
     let first = &sense[..sense.len().min(64)];
     assert_eq!(c.sense.as_slice(), first);
     let class = classify(&c);

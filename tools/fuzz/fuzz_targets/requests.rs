@@ -35,7 +35,11 @@ fn pr_out(cdb: &Cdb, list: &[u8]) {
         Ok(r) => {
             let claimed = u32::from_be_bytes([b[5], b[6], b[7], b[8]]) as usize;
             assert!(claimed <= list.len(), "no length is believed");
-            assert_eq!(PrOutRequest::parse(cdb, &list[..claimed]).as_ref(), Ok(&r), "what follows is nothing");
+            assert_eq!(
+                PrOutRequest::parse(cdb, &list[..claimed]).as_ref(),
+                Ok(&r),
+                "what follows is nothing"
+            );
             assert!(PrOutRequest::parse(cdb, &list[..claimed - 1]).is_err(), "cut");
             assert_eq!(PrOutRequest::parse(&r.cdb(), &r.emit()).as_ref(), Ok(&r));
         }

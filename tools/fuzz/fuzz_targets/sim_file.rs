@@ -71,7 +71,10 @@ fuzz_target!(|data: &[u8]| {
                 )
                 .unwrap();
                 let after = SimDevice::show(&bench.path).unwrap();
-                assert!(after.unit.reservations().keys().eq(shown.unit.reservations().keys()), "a reset keeps keys");
+                assert!(
+                    after.unit.reservations().keys().eq(shown.unit.reservations().keys()),
+                    "a reset keeps keys"
+                );
             }
         }
         Err(e) => {

@@ -24,7 +24,9 @@ fn nothing(_: &str) -> io::Result<Vec<u8>> {
 fn batch_line(text: &str) {
     match line::parse(text, nothing) {
         Ok(line::Wanted::Command(g)) => {
-            assert!(g.read <= arbitrate::device::MAX_TRANSFER && g.out.len() <= arbitrate::device::MAX_TRANSFER);
+            assert!(
+                g.read <= arbitrate::device::MAX_TRANSFER && g.out.len() <= arbitrate::device::MAX_TRANSFER
+            );
             // Every digit that was written is sent, and nothing else.
             let v: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(digits(v["cdb"].as_str().unwrap()), hex(g.cdb.as_bytes()));

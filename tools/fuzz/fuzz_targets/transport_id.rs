@@ -21,7 +21,11 @@ fuzz_target!(|data: &[u8]| {
         assert!(!key.is_zero());
         assert_eq!(key.to_string().parse(), Ok(key));
         let digits = text.strip_prefix("0x").unwrap_or(text).replace('_', "");
-        assert_eq!(format!("{:0>16}", digits.to_ascii_lowercase()), key.to_string(), "nothing is passed over");
+        assert_eq!(
+            format!("{:0>16}", digits.to_ascii_lowercase()),
+            key.to_string(),
+            "nothing is passed over"
+        );
     }
     if let Ok(s) = text.parse::<SimSpec>() {
         let again = format!("sim:{}?as={}&port={}", s.path.display(), s.initiator, s.port);

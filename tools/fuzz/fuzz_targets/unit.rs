@@ -2,9 +2,10 @@
 #![no_main]
 
 use arbitrate::codec::Cdb;
+use arbitrate::codec::block::{Access, BlockIo, Extent, Fua};
 use arbitrate::codec::pr::{
-    AllTargetPorts, Aptpl, FullStatus, KeysView, OutAction, PrOut, PrOutBasic, ReadReservation, ReservationType,
-    read_full_status_cdb, read_keys_cdb, read_reservation_cdb,
+    AllTargetPorts, Aptpl, FullStatus, KeysView, OutAction, PrOut, PrOutBasic, ReadReservation,
+    ReservationType, read_full_status_cdb, read_keys_cdb, read_reservation_cdb,
 };
 use arbitrate::device::sim::{Answer, LogicalUnit, Medium, NexusId, Profile, Reply, TargetPort, Welcome};
 use arbitrate::key::Key;
@@ -28,7 +29,18 @@ fuzz_target!(|data: &[u8]| {
                 let c = sensible(&mut input, b, unit.reservations().key_of(nexus));
                 let _ = send(&mut unit, &profile, nexus, &c.basic_cdb(), &c.list.emit());
             }
-            200..250 => {
+            b @ 200..220 => {
+                // Around the last block.
+                let lba = BLOCKS - 4 + u64::from(input.byte() & 7);
+                let extent = match b & 1 {
+                    0 => Extent::new(lba, u32::from(input.byte() & 7)),
+                    _ => Extent::Sixteen { lba, blocks: u32::from(input.byte() & 7) },
+                };
+                let access = if b & 2 == 0 { Access::Read } else { Access::Write };
+                let io = BlockIo { access, extent, fua: Fua::No };
+                let _ = send(&mut unit, &profile, nexus, &io.cdb(), &[0; 4096]);
+            }
+            220..250 => {
                 let len = [6, 10, 12, 16][usize::from(input.byte() & 3)];
                 let cdb = Cdb::from_slice(&input.bytes(len)).unwrap();
                 let out = usize::from(input.byte());
@@ -63,7 +75,13 @@ fn sensible(input: &mut Input<'_>, b: u8, own: Option<Key>) -> PrOut {
     }
 }
 
-fn send(unit: &mut LogicalUnit, profile: &Profile, nexus: NexusId, cdb: &Cdb, out: &[u8]) -> (Reply, Vec<u8>) {
+fn send(
+    unit: &mut LogicalUnit,
+    profile: &Profile,
+    nexus: NexusId,
+    cdb: &Cdb,
+    out: &[u8],
+) -> (Reply, Vec<u8>) {
     let before = unit.clone();
     let mut data_in = vec![0xa5; 4096];
     let reply = unit.execute(profile, nexus, cdb, out, &mut data_in);
