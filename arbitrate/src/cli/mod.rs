@@ -15,6 +15,7 @@ mod legacy;
 mod node;
 mod output;
 mod paths;
+mod profile_file;
 mod session;
 mod show;
 mod timeline;

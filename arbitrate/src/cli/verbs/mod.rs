@@ -5,6 +5,7 @@
 mod act;
 pub(crate) use act::{Shown, hex, look};
 mod legacy;
+mod line;
 mod pr;
 mod raw;
 mod reset;
