@@ -5,6 +5,7 @@
 
 pub mod classify;
 pub mod open;
+pub mod record;
 pub mod retry;
 pub mod sg;
 pub mod sim;
