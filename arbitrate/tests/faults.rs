@@ -200,10 +200,13 @@ fn a_memory_that_fails_ends_the_lease_and_is_replaced() {
         }
     };
     assert!(lost["words"].as_str().unwrap().contains("PERSISTENT RESERVATION INFORMATION LOST"), "{lost}");
-    // Reading conflicts with nothing but is refused: the verb can't look first, raw can.
-    let list = format!("{:016x}{:016x}{}", 0, 0x11, "00".repeat(8));
-    s.verb("raw", "admin", &["--cdb", "5f080500000000001800", "--out", &list, "--yes"]).must(0);
+    // It shows nothing any more, and the verb that mends it is sent all the same.
+    let keys = s.verb("keys", "admin", &[]).must(7).json();
+    assert!(keys["error"]["answer"].as_str().unwrap().contains("44/01"), "{keys}");
+    s.verb("replace-lost", "admin", &["--key", "11", "--yes"]).must(0);
     assert_eq!(s.holder().as_deref(), Some("0000000000000011"));
+    let again = s.verb("replace-lost", "admin", &["--key", "11", "--yes"]).must(5).json();
+    assert!(again["error"]["answer"].as_str().unwrap().contains("26/04"), "nothing is lost: {again}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
-use super::super::faults::{Effect, Filter, NewFault};
+use super::super::faults::{Chance, Effect, Executed, Filter, NewFault};
+use super::super::tasks::Delayed;
 use super::*;
 
 /// Where the file format puts things; written out, so that a change of the format is noticed.
@@ -252,4 +253,50 @@ fn a_file_of_version_001_is_read_and_becomes_002() {
     assert_eq!(&magic(), b"PALISADE-SIM-001");
     assert_eq!(keys(&mut disk.open("a")).1, [Key::from_u64(1)]);
     assert_eq!(&magic(), b"PALISADE-SIM-002", "a program that knows 001 only must not pass faults over");
+}
+
+/// What the size of a slot is made for.
+#[test]
+fn the_largest_state_that_commands_lead_to_fits_its_slot() {
+    let mut profile = Profile::new(&"S".repeat(32), 8, 512).unwrap();
+    let mut unit = LogicalUnit::new(Welcome::PowerOn);
+    for n in 0..256 {
+        let name = format!("{n:0>63}").parse().unwrap();
+        unit.introduce(profile.intern(&name, "65535".parse().unwrap()).unwrap());
+    }
+    for n in (0..=127).map(NexusId) {
+        let key = Key::from_u64(u64::MAX);
+        assert_eq!(unit.reservations_mut().pr_out(n, &PrOut::register(NONE, key, Aptpl::Yes)), Answer::Good);
+    }
+    let caused = [
+        Attention::PowerOn,
+        Attention::DeviceReset,
+        Attention::ReservationsPreempted,
+        Attention::ReservationsReleased,
+        Attention::RegistrationsPreempted,
+    ];
+    for n in (0..=255).map(NexusId) {
+        caused.iter().for_each(|a| unit.reservations_mut().establish_attention(n, *a));
+    }
+    let mut state = file::State::new(profile, unit);
+    let filter = Filter {
+        initiator: Some("z".repeat(63).parse().unwrap()),
+        opcode: Some(255),
+        service_action: Some(31),
+    };
+    let chance = Some(Chance { per_million: 1_000_000, seed: u64::MAX });
+    let effect = Effect::TransportError { host: u16::MAX, executed: Executed::No };
+    let fault = NewFault { effect, filter, times: Some(u32::MAX), chance };
+    while state.faults.add(fault.clone()).is_ok() {}
+    let d = Delayed {
+        nexus: NexusId(255),
+        cdb: Cdb::new([0xff; 16]),
+        sent: 65_536,
+        sum: u64::MAX,
+        due: now(),
+        patience: now(),
+    };
+    while state.tasks.add(&d).is_some() {}
+    let bytes = serde_json::to_vec(&state).unwrap().len();
+    assert!(bytes < file::SLOT, "{bytes} of {}", file::SLOT);
 }
