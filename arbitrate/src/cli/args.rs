@@ -28,6 +28,9 @@ pub(crate) struct Cli {
     /// defend: what the timing profile says]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Append every command and answer to this file as JSON lines (for `replay`); costs a write a command
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -78,6 +81,8 @@ pub(crate) enum Command {
     /// Embedded disks
     #[command(subcommand)]
     Sim(Sim),
+    /// Run a recording against an embedded disk and show the first difference
+    Replay(super::replay::ReplayArgs),
     /// What an exit code means and what to do next
     Explain {
         /// The code; all of them without one
@@ -333,6 +338,8 @@ pub(crate) enum Sim {
         /// The file
         path: PathBuf,
     },
+    /// Let things go wrong: delays, lost commands and answers, BUSY, resets, power loss
+    Fault(super::sim::FaultArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -16,8 +16,11 @@ mod node;
 mod output;
 mod paths;
 mod profile_file;
+mod recording;
+mod replay;
 mod session;
 mod show;
+mod sim;
 mod timeline;
 mod verbs;
 mod words;
@@ -43,7 +46,11 @@ pub(crate) fn run() -> ExitCode {
     };
     let out = Output { json: cli.json, verbose: cli.verbose };
     let timeout = cli.timeout_ms.map(std::time::Duration::from_millis);
+    if let Some(Err(f)) = cli.record.as_deref().map(|file| recording::begin(file, out)) {
+        return ExitCode::from(out.finish("record", Err(f)).code());
+    }
     let (name, end) = dispatch(&cli.command, session::Options { out, timeout });
+    recording::end(out);
     ExitCode::from(out.finish(name, end).code())
 }
 
@@ -72,6 +79,8 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
         Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
         Command::Sim(Sim::Show { path }) => ("sim show", show::sim_show(path)),
+        Command::Sim(Sim::Fault(a)) => ("sim fault", sim::fault(a)),
+        Command::Replay(a) => ("replay", replay::run(a)),
         Command::Explain { code } => ("explain", explain::run(*code)),
     }
 }

@@ -6,6 +6,7 @@
 pub mod classify;
 pub mod multipath;
 pub mod open;
+pub mod record;
 pub mod retry;
 pub mod sg;
 pub mod sim;

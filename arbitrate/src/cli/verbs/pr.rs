@@ -107,7 +107,7 @@ pub(crate) fn replace_lost(a: &args::Reserve, with: Options) -> Outcome {
     let kind = a.kind.kind();
     let what =
         format!("replacing the lost reservation of {} by {} with key {}", a.device, kind.name(), a.key);
-    Act::basic(&a.device, what, &PrOut::replace_lost(a.key, kind), &a.consent).destroying().run(
+    Act::basic(&a.device, what, &PrOut::replace_lost(a.key, kind), &a.consent).destroying().mending().run(
         with,
         &|_| Before::Go,
         &|_, is| holds(is, a.key, kind),
@@ -165,7 +165,7 @@ pub(crate) fn move_registration(a: &args::Move, with: Options) -> Outcome {
     let what = format!("{} of {} to {}", OutAction::RegisterAndMove.name(), a.device, a.transport_id);
     let list = request.emit();
     let cdb = request.cdb();
-    let act = Act { device: &a.device, what, cdb, list, destroys: true, consent: &a.consent };
+    let act = Act { device: &a.device, what, cdb, list, destroys: true, mends: false, consent: &a.consent };
     let before = |s: &Shown| if s.count(a.key) > 0 { Before::Go } else { not_registered(a.key) };
     act.run(with, &before, &|_, is| is.holder.is_some_and(|h| h.key == a.new_key))
 }

@@ -5,6 +5,7 @@
 //! | [`pr`] | the persistent-reservation state machine |
 //! | [`access`] | which commands a reservation lets through |
 //! | [`mod@unit`] | the whole unit: unit attentions, SPC-2 reservations, resets, every command |
+//! | [`faults`] | what goes wrong on purpose, and when |
 //! | [`SimDevice`] | the unit in a file, shared by processes |
 //!
 //! All but the last are pure: the model checker explores the structs that the programs run.
@@ -23,10 +24,15 @@
 //! - The preempted are told REGISTRATIONS PREEMPTED (2A/05), as the standard says; LIO was seen to say
 //!   RESERVATIONS PREEMPTED (2A/03) in some versions.
 //! - SYNCHRONIZE CACHE conflicts like a write; LIO lets it pass a Write Exclusive type.
-//! - PREEMPT AND ABORT has nothing to abort: commands are executed one at a time, each as a whole.
-//!
-//! Not there yet, and refused with ILLEGAL REQUEST: REGISTER AND MOVE, REPLACE LOST RESERVATION (24/00),
-//! SPEC_I_PT, ALL_TG_PT, APTPL (26/00). REPORT CAPABILITIES says so.
+//! - Commands are executed one at a time, each as a whole. PREEMPT AND ABORT, resets and power loss abort
+//!   those that a fault holds back; their senders are told nothing (TAS 0).
+//! - PRGENERATION is 0 after power loss whatever APTPL says (SPC-4 6.15.2).
+//! - REGISTER with SPEC_I_PT where a listed nexus is registered already is 26/00 and registers nobody
+//!   (SPC-4 table 67); LIO passes such a nexus over.
+//! - ALL_TG_PT covers the target ports that somebody used before, and compares RESERVATION KEY at each of
+//!   them. READ FULL STATUS tells one descriptor a nexus with ALL_TG_PT 0.
+//! - TransportIDs are accepted in the form this unit's initiators have; those need not have been seen.
+//! - While reservations are lost (see [`pr::power`]) a waiting unit attention is still told first.
 //!
 //! # Example
 //! ```
@@ -56,10 +62,13 @@
 pub mod access;
 mod answer;
 mod attention;
+mod cache;
 mod commands;
 mod disk;
 mod error;
+pub mod faults;
 mod file;
+mod inject;
 mod lock;
 mod make;
 mod medium;
@@ -68,15 +77,18 @@ pub mod pr;
 mod profile;
 mod reply;
 mod spec;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod trouble;
 pub mod unit;
 
 pub use answer::Answer;
 pub use attention::Attention;
 pub use disk::SimDevice;
 pub use error::SimError;
-pub use make::{CreateOptions, Existing, Snapshot};
+pub use inject::Happening;
+pub use make::{CreateOptions, Existing, Snapshot, Waiting};
 pub use nexus::NexusId;
 pub use profile::{MAX_NEXUSES, NexusName, Profile, ProfileError, TooManyNexuses};
 pub use reply::{Medium, Reply};

@@ -90,6 +90,9 @@ impl<'a> RegisterAll<'a> {
 impl Reservations {
     /// REGISTER, REGISTER AND IGNORE EXISTING KEY (SPC-4 5.12.7, tables 67 to 69).
     pub fn register_all(&mut self, nexus: NexusId, c: &RegisterAll<'_>) -> Answer {
+        if self.lost() {
+            return Answer::RESERVATION_LOST;
+        }
         // An unregistered nexus counts as registered with 0: any other RESERVATION KEY conflicts. At
         // another port there is nothing to unregister for one that is not registered.
         let conflicts = |n: NexusId| match self.key_of(n) {
@@ -124,6 +127,9 @@ impl Reservations {
 
     /// REGISTER AND MOVE (SPC-4 5.12.8, table 70).
     pub fn register_and_move(&mut self, nexus: NexusId, c: &MoveTo) -> Answer {
+        if self.lost() {
+            return Answer::RESERVATION_LOST;
+        }
         if !self.has_key(nexus, c.own) {
             return Answer::Conflict;
         }

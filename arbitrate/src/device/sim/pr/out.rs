@@ -12,11 +12,13 @@ use crate::device::sim::nexus::NexusId;
 use crate::key::Key;
 
 impl Reservations {
-    /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions, SPC-2 reservations and a loss of
-    /// persistent reservations come before this and are [`super::super::LogicalUnit`]'s business; so is
-    /// which nexuses ALL_TG_PT stands for: here the port the command came by is all the ports there are
+    /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions and SPC-2 reservations come
+    /// before this and are [`super::super::LogicalUnit`]'s business; so is which nexuses ALL_TG_PT stands for: here the port the command came by is all the ports there are
     /// (see [`Reservations::register_all`]).
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
+        if self.lost() && c.action != OutAction::ReplaceLostReservation {
+            return Answer::RESERVATION_LOST;
+        }
         // SPC-4 6.16.3: SPEC_I_PT comes with a list of ports, which this is not.
         if c.list.spec_i_pt {
             return Answer::INVALID_FIELD_IN_PARAMETER_LIST;

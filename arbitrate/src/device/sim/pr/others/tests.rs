@@ -152,7 +152,7 @@ fn register_and_move_table_70() {
             let c = MoveTo { unregister, ..moving(KA, KX, to) };
             assert_eq!(after.register_and_move(A, &c), Answer::Good);
             assert_eq!((after.key_of(to), after.is_holder(to), after.kind()), (Some(KX), true, Some(kind)));
-            assert_eq!(after.is_holder(A), false);
+            assert!(!after.is_holder(A));
             assert_eq!(after.is_registered(A), unregister == Unregister::No);
             assert_eq!(after.generation().0, r.generation().0 + 1);
             assert!([A, B, C].iter().all(|n| after.attentions(*n).next().is_none()));
