@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Defend(Defend),
     /// Fence a node: remove its registrations from every device and prove that it is kept out
     Fence(crate::cli::fence::args::Fence),
+    /// Register this node on its devices again, under a fresh life
+    Unfence(crate::cli::fence::args::Unfence),
     /// Show who is registered and may be dead; remove those who are
     ClearStale(crate::cli::fence::args::ClearStale),
     /// Send one command as it is, or with --batch many

@@ -68,6 +68,7 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Challenge(a) => ("challenge", challenge::run(a, with)),
         Command::Defend(a) => ("defend", defend::run(a, with)),
         Command::Fence(a) => ("fence", fence::fence(a, with)),
+        Command::Unfence(a) => ("unfence", fence::unfence(a, with)),
         Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
         Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
