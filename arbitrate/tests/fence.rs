@@ -327,3 +327,60 @@ fn only_what_is_named_and_said_to_be_down_is_removed() {
     stale(&d, &["--remove", "ab", "--force", "foreign", "--yes"]).must(0);
     assert_eq!(d.keys(0).len(), 2);
 }
+
+/// `unfence` of node `number` on all disks, by its port, with folders of its own.
+fn unfence(d: &Disks, number: u8, args: &[&str]) -> End {
+    let disks: Vec<String> = (0..d.n).map(|i| d.disk(i, number)).collect();
+    let host = d.stage.dir().join(format!("host{number}")).display().to_string();
+    let number = number.to_string();
+    let mut all = vec!["unfence", "--json", "--cluster", "test", "--node", &number, "--state-dir", &host];
+    all.extend(["--runtime-dir", &host]);
+    all.extend(disks.iter().map(String::as_str));
+    all.extend(args);
+    d.stage.run(&all)
+}
+
+#[test]
+fn a_node_joins_is_fenced_and_comes_back_in_another_life() {
+    let d = Disks::empty(2);
+    for number in [1, 2] {
+        let joined = unfence(&d, number, &[]).must(0).json();
+        assert_eq!(results(&joined), ["done"; 2]);
+    }
+    let again = unfence(&d, 2, &[]).must(0).json();
+    assert_eq!(results(&again), ["already-so"; 2]);
+    d.fence(2, &["--yes"]).must(0);
+    assert!(!d.write_accepted(0, 2));
+    // In the same boot, what it has queued must end first.
+    let refused = unfence(&d, 2, &[]).must(1).json();
+    assert_eq!(results(&refused), ["queued"; 2]);
+    assert!(!d.write_accepted(0, 2));
+    let back = unfence(&d, 2, &["--drain", "reset"]).must(0).json();
+    assert_eq!(back["devices"][0]["key"], key(2, false, 2), "never the fenced key again");
+    assert!(d.write_accepted(0, 2) && d.write_accepted(1, 2));
+    assert_eq!(d.keys(0), [key(1, false, 1), key(2, false, 2)]);
+}
+
+#[test]
+fn a_host_that_lost_its_folder_replaces_its_ghost() {
+    let d = Disks::new(1);
+    let back = unfence(&d, 2, &[]).must(0).json();
+    assert!(back["devices"][0]["answer"].as_str().unwrap().contains("re-keyed in place"), "{back}");
+    assert_eq!(back["devices"][0]["key"], key(2, false, 2));
+    let back = unfence(&d, 3, &[]).must(0).json();
+    assert!(back["devices"][0]["answer"].as_str().unwrap().contains("went first"), "{back}");
+    assert_eq!(d.keys(0), [key(1, false, 1), key(2, false, 2), key(3, false, 2)]);
+}
+
+#[test]
+fn a_node_number_in_use_elsewhere_is_refused() {
+    let d = Disks::new(1);
+    d.verb("register", 0, 9, &["--key", &key(4, false, 3)]).must(0);
+    let refused = unfence(&d, 4, &[]).must(1).json();
+    assert_eq!(results(&refused), ["node-number-taken"]);
+    let again = unfence(&d, 4, &[]).must(1).json();
+    assert_eq!(results(&again), ["node-number-taken"], "a refusal leaves nothing to be drained");
+    let plan = unfence(&d, 5, &["--dry-run"]).must(0).json();
+    assert_eq!(results(&plan), ["dry-run"]);
+    assert_eq!(d.keys(0).len(), 4);
+}

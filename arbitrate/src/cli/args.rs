@@ -72,8 +72,12 @@ pub(crate) enum Command {
     Challenge(Challenge),
     /// Own a disk and defend it, until told to stop or deposed
     Defend(Defend),
+    /// Measure READ KEYS, ticks, challenges and fences on a device
+    Bench(crate::cli::bench::args::Bench),
     /// Fence a node: remove its registrations from every device and prove that it is kept out
     Fence(crate::cli::fence::args::Fence),
+    /// Register this node on its devices again, under a fresh life
+    Unfence(crate::cli::fence::args::Unfence),
     /// Show who is registered and may be dead; remove those who are
     ClearStale(crate::cli::fence::args::ClearStale),
     /// Send one command as it is, or with --batch many

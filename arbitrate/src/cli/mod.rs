@@ -3,6 +3,7 @@
 //! Decides nothing about disks: whatever may be believed of one comes from the library.
 
 mod args;
+mod bench;
 mod challenge;
 mod consent;
 mod defend;
@@ -74,7 +75,9 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Reset(a) => ("reset", verbs::reset(a, with)),
         Command::Challenge(a) => ("challenge", challenge::run(a, with)),
         Command::Defend(a) => ("defend", defend::run(a, with)),
+        Command::Bench(a) => ("bench", bench::run(a, with)),
         Command::Fence(a) => ("fence", fence::fence(a, with)),
+        Command::Unfence(a) => ("unfence", fence::unfence(a, with)),
         Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
         Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),

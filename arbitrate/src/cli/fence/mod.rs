@@ -8,7 +8,9 @@ mod order;
 mod receipt;
 mod said;
 mod stale;
+mod unfence;
 mod unit;
 
 pub(super) use order::run as fence;
 pub(super) use stale::run as clear_stale;
+pub(super) use unfence::run as unfence;

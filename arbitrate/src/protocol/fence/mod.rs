@@ -21,6 +21,7 @@
 //! commands in doubt even when its key is gone, until a reset ended them. Must never name its own key,
 //! never send a second RESERVE after one whose outcome is open.
 
+mod admit;
 mod end;
 mod order;
 mod sight;
@@ -35,6 +36,7 @@ use crate::key::Key;
 use crate::protocol::wire::NoAnswer;
 use crate::time::Instant;
 
+pub use admit::{Admission, AdmitEnd, AdmitNote, AdmitRefusal, AdmitSetup};
 pub use end::{FenceDoubt, FenceEnd, FenceRefusal, How, PathProof};
 pub use order::{
     Drain, FenceOrder, FenceUnit, Holders, MAX_PATHS, MAX_VICTIMS, Protection, SilentPaths, Victim, Way,

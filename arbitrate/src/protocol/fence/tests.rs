@@ -9,6 +9,7 @@ use crate::device::sim::{Answer, InitiatorName, NexusId};
 use crate::key::{NodeNumber, Stance};
 use crate::protocol::testbed::{A, B, C, CLUSTER, KIND, STEP, key, settled};
 
+mod admit;
 mod golden;
 mod paths;
 mod properties;

@@ -4,6 +4,7 @@
 
 mod challenge;
 mod deadline;
+mod fence;
 mod legacy;
 mod verbs;
 mod watchdog;
