@@ -16,7 +16,8 @@ use arbitrate::device::{
 };
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::{
-    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, Profile, Rules, Timing,
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, LegacyDefenceEnd, LegacyDefenceNote,
+    LegacyDefenceSetup, LegacyDefender, Profile, Rules, Timing,
 };
 use arbitrate::runtime::drive;
 use arbitrate::runtime::executor::{Executor, Unobserved};
@@ -217,6 +218,59 @@ fn the_end_of_a_lease_allocates_nothing_either() {
     assert_eq!(allocations() - before, 0);
     assert!(matches!(end, DefenceEnd::Expired { .. }), "{end:?}");
     assert_eq!(pacer.now, start + Duration::from_secs(6), "it ended with the lease, not before or after");
+}
+
+/// A disk of legacy mode: RESERVE(6) is GOOD, but for a unit attention before every third.
+struct Old {
+    sent: u64,
+}
+
+impl ScsiDevice for Old {
+    fn name(&self) -> &str {
+        "old"
+    }
+    fn execute(&mut self, _: Request<'_>) -> Completion {
+        self.sent += 1;
+        let took = Duration::from_micros(20);
+        if self.sent % 3 != 0 {
+            return Completion::answered(Status::GOOD, 0, took);
+        }
+        let sense = Sense::new(SenseKey::UNIT_ATTENTION, 0x29, 0x03).emit_fixed();
+        Completion {
+            delivery: Delivery::Answered(Status::CHECK_CONDITION),
+            sense: SenseBytes::new(&sense),
+            residual: 0,
+            took,
+        }
+    }
+    fn reset(&mut self, _: ResetScope, _: Escalate, _: Instant) -> Result<(), ResetError> {
+        Err(ResetError::Unsupported)
+    }
+    fn own_transport_id(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn a_hundred_ticks_of_legacy_mode_with_resets_allocate_nothing() {
+    let start = Instant::from_nanos(1_000_000_000);
+    let timing = Timing::profile(Profile::Classic);
+    let until = start + Duration::from_secs(6);
+    let setup = LegacyDefenceSetup { until, timing, watchdog: None, rules: Rules::default() };
+    let mut defender = LegacyDefender::new(setup, start);
+    let (mut device, mut unobserved) = (Old { sent: 0 }, Unobserved);
+    let mut on = Executor::new(&mut device, &mut unobserved);
+    let mut pacer = Virtual { now: start, stop_after: start + Duration::from_secs(300) };
+    let (mut confirmed, mut attentions) = (0u64, 0u64);
+    let before = allocations();
+    let end = drive::run(&mut defender, &mut on, &mut pacer, &mut |_, note| match note {
+        LegacyDefenceNote::Confirmed { .. } => confirmed += 1,
+        LegacyDefenceNote::Attention(_) => attentions += 1,
+        _ => {}
+    });
+    assert_eq!(allocations() - before, 0, "the fencing path allocated");
+    assert_eq!(end, LegacyDefenceEnd::Released);
+    assert!(confirmed >= 100 && attentions >= 30, "{confirmed} {attentions}");
 }
 
 #[test]

@@ -336,3 +336,83 @@ pub(super) fn reply(class: &Class) -> Reply<'static> {
         Class::Malformed => Reply::Unknown(NoAnswer::Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::sim::{CreateOptions, SimDevice};
+    use crate::runtime::pacer::SystemPacer;
+    use std::time::Duration;
+
+    #[test]
+    fn reserve_tells_of_a_reset_and_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        SimDevice::create(&path, &CreateOptions::default()).unwrap();
+        let open = |name| SimDevice::open(&format!("sim:{}?as={name}", path.display())).unwrap();
+        let (mut a, mut b) = (open("a"), open("b"));
+        let (mut deaf, mut la, mut lb) = (SystemPacer::deaf(), Unobserved, Unobserved);
+        let (mut a, mut b) = (Executor::new(&mut a, &mut la), Executor::new(&mut b, &mut lb));
+        let deadline = deaf.now() + Duration::from_secs(60);
+        assert_eq!(a.run(&Command::Reserve6, deadline, &mut deaf), Reply::Good);
+        assert_eq!(b.run(&Command::TestUnitReady, deadline, &mut deaf), Reply::Conflict);
+        let lun = Command::Reset(ResetScope::LogicalUnit);
+        assert_eq!(b.run(&lun, deadline, &mut deaf), Reply::Good);
+        assert_eq!(
+            b.run(&Command::TestUnitReady, deadline, &mut deaf),
+            Reply::Good,
+            "its attention is consumed"
+        );
+
+        let told = a.run(&Command::Reserve6, deadline, &mut deaf);
+        assert!(matches!(told, Reply::Attention(s) if (s.asc, s.ascq) == (0x29, 3)), "{told:?}");
+        assert_eq!(
+            b.run(&Command::Reserve6, deadline, &mut deaf),
+            Reply::Good,
+            "that of `a` was not executed"
+        );
+        assert_eq!(a.run(&Command::Reserve6, deadline, &mut deaf), Reply::Conflict);
+        assert_eq!(a.run(&Command::Release6, deadline, &mut deaf), Reply::Good, "and releases nothing");
+        assert_eq!(a.run(&Command::TestUnitReady, deadline, &mut deaf), Reply::Conflict);
+        let bus = a.run(&Command::Reset(ResetScope::Bus), deadline, &mut deaf);
+        assert_eq!(bus, Reply::Refused(NoAnswer::Local(libc::EOPNOTSUPP)));
+    }
+
+    /// Ends every reset so.
+    struct Resets(Result<(), ResetError>);
+
+    impl ScsiDevice for Resets {
+        fn name(&self) -> &'static str {
+            "resets"
+        }
+        fn execute(&mut self, _: Request<'_>) -> Completion {
+            Completion::unanswered(crate::device::Delivery::DeviceLost, Duration::ZERO)
+        }
+        fn reset(&mut self, _: ResetScope, escalate: Escalate, _: Instant) -> Result<(), ResetError> {
+            assert_eq!(escalate, Escalate::No);
+            self.0
+        }
+        fn own_transport_id(&self) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_reset_that_the_kernel_calls_failed_may_have_been_done() {
+        let of = |end| {
+            let (mut d, mut o, mut deaf) = (Resets(end), Unobserved, SystemPacer::deaf());
+            let command = Command::Reset(ResetScope::Target);
+            match Executor::new(&mut d, &mut o).run(&command, Instant::default(), &mut deaf) {
+                Reply::Good => "done",
+                Reply::Refused(_) => "refused",
+                Reply::Unknown(_) => "unknown",
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(Ok(())), "done");
+        assert_eq!(of(Err(ResetError::Unsupported)), "refused");
+        assert_eq!(of(Err(ResetError::Failed(libc::EACCES))), "refused");
+        assert_eq!(of(Err(ResetError::Failed(libc::EIO))), "unknown");
+        assert_eq!(of(Err(ResetError::Outstanding)), "unknown");
+    }
+}
