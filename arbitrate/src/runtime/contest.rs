@@ -37,6 +37,8 @@ pub struct Contest {
     pub aptpl: Aptpl,
     /// The key that READ FULL STATUS shows registered under this nexus's own TransportID.
     pub nexus_key: Option<Key>,
+    /// Every rule, outside of tests.
+    pub rules: Rules,
 }
 
 /// How a contest ended.
@@ -117,7 +119,7 @@ impl Contest {
             aptpl: self.aptpl,
             timing: self.timing,
             command_timeout: self.command_timeout,
-            rules: Rules::default(),
+            rules: self.rules,
         });
         let mut watchdog = None;
         let end = drive::challenge(&mut challenger, on, pacer, &mut |at, note| {
@@ -140,7 +142,7 @@ impl Contest {
             timing: self.timing,
             watchdog,
             first: FirstLease::FromTick,
-            rules: Rules::default(),
+            rules: self.rules,
         };
         let mut defender = Box::new(Defender::new(setup, pacer.now()));
         let first = drive::first_lease(&mut defender, on, pacer, &mut |at, note| audience.defence(at, note));
