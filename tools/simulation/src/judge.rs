@@ -198,14 +198,35 @@ impl Judge {
         self.excused = at;
     }
 
-    /// A write of `node`, issued under a lease, is executed at `at`.
-    ///
-    /// Where an operator's CLEAR or a loss of memory ended that ownership, nothing bars the way of its
-    /// writes, nor aborts them, until another reserves: no target can do better.
-    pub fn written(&mut self, at: u64, node: usize, issued: Issued) {
-        let taken = self.taken[node];
-        if taken > issued.at && self.excused < issued.since {
-            self.violations.push(Violation::StaleWrite { at, node, issued: issued.at, taken });
+    /// The unit lets a write of `node` in that was issued under a lease.
+    pub fn accepted(&mut self, at: u64, node: usize, issued: Issued) {
+        // With a reservation of another in force there is no excuse: the target refuses whoever is not
+        // registered, and a deposed life must not be.
+        if self.is_stale(node, issued) && (!self.is_excused(issued) || self.holder.is_some()) {
+            self.stale(at, node, issued);
         }
+    }
+
+    /// An accepted write reaches the medium.
+    pub fn landed(&mut self, at: u64, node: usize, issued: Issued) {
+        if self.is_stale(node, issued) && !self.is_excused(issued) {
+            self.stale(at, node, issued);
+        }
+    }
+
+    /// Another node took the device after the write was issued.
+    fn is_stale(&self, node: usize, issued: Issued) -> bool {
+        self.taken[node] > issued.at
+    }
+
+    /// Where an operator's CLEAR or a loss of memory ended the ownership, nothing bars the way of its
+    /// writes until another reserves, and RESERVE aborts nothing: no target can do better.
+    const fn is_excused(&self, issued: Issued) -> bool {
+        self.excused >= issued.since
+    }
+
+    fn stale(&mut self, at: u64, node: usize, issued: Issued) {
+        let taken = self.taken[node];
+        self.violations.push(Violation::StaleWrite { at, node, issued: issued.at, taken });
     }
 }

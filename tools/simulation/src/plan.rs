@@ -17,6 +17,12 @@ pub struct Broken {
     pub drift_times: u32,
     /// A node challenges again while commands of its earlier lives are under way.
     pub undrained: bool,
+    /// Only scenarios in which nothing else goes wrong.
+    pub quiet: bool,
+    /// Watchdogs bite this many times later than they say; 0 for when they say.
+    pub watchdog_times: u32,
+    /// The survivor reaches nothing in the calm.
+    pub no_calm: bool,
     /// The operator stops a program while writes, of its application or of a fenced node, are under way.
     pub hasty_stop: bool,
     /// The unit executes PREEMPT AND ABORT without aborting.
@@ -28,6 +34,8 @@ pub struct Broken {
 pub enum Fault {
     /// A node stands still until then; its clock goes on.
     Pause(usize, u64),
+    /// A node is late with all it does until then, as a machine is before it stands still.
+    Slow(usize, u64),
     /// A node's process is killed; it is started again at that time.
     Kill(usize, u64),
     /// A node's machine goes down; it is up again at that time.
@@ -101,8 +109,12 @@ impl Plan {
         let drift = drift_ppm(timing) * u64::from(broken.drift_times.max(1));
         let speeds_ppm = (0..nodes).map(|_| speed(&mut c, drift)).collect();
         let calm = window * 24;
-        let rates = Rates { trouble: [0, 5, 20, 80, 250][c.place(5)], late: [0, 0, 10, 50][c.place(4)] };
-        let faults = faults(&mut c, nodes, window, calm);
+        let rates = if broken.quiet {
+            Rates { trouble: 0, late: 0 }
+        } else {
+            Rates { trouble: [0, 5, 20, 80, 250][c.place(5)], late: [0, 0, 10, 50][c.place(4)] }
+        };
+        let faults = if broken.quiet { Vec::new() } else { faults(&mut c, nodes, window, calm) };
         let mut shorter = spec;
         if broken.window_percent > 0 {
             shorter.window = spec.window * broken.window_percent / 100;
@@ -161,14 +173,19 @@ fn speed(c: &mut Chance, drift: u64) -> u64 {
 fn faults(c: &mut Chance, nodes: usize, window: u64, calm: u64) -> Vec<(u64, Fault)> {
     let count = [0, 1, 2, 4, 8][c.place(5)];
     let mut all: Vec<_> = (0..count)
-        .map(|_| {
+        .flat_map(|_| {
             let at = c.between(window, calm);
             let node = c.place(nodes);
             // Most outlast a lease: shorter ones are what late wake-ups are for.
             let until = at + c.between(window / 20, window * 4);
-            let fault = match c.place(20) {
-                0..5 => Fault::Pause(node, until),
-                5..8 => Fault::Kill(node, until),
+            let fault = match c.place(22) {
+                0..3 => Fault::Pause(node, until),
+                3..6 => {
+                    let stands = at + c.between(window / 20, window / 2);
+                    let pause = Fault::Pause(node, until.max(stands + window));
+                    return vec![(at, Fault::Slow(node, stands)), (stands, pause)];
+                }
+                6..8 => Fault::Kill(node, until),
                 8..11 => Fault::Reboot(node, until),
                 11..14 => Fault::Cut(node, until),
                 14..16 => Fault::Stop(node),
@@ -177,7 +194,7 @@ fn faults(c: &mut Chance, nodes: usize, window: u64, calm: u64) -> Vec<(u64, Fau
                 18 => Fault::PowerLoss(Memory::Lost),
                 _ => Fault::Clear,
             };
-            (at, fault)
+            vec![(at, fault)]
         })
         .collect();
     all.sort_by_key(|(at, _)| *at);

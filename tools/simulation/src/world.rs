@@ -3,18 +3,18 @@
 //! One queue of events; of equal times the first put in comes first. Must never draw chance from
 //! anywhere but its own generators, nor look at a real clock.
 
+mod flights;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use arbitrate::codec::block::{Access, BlockIo, Extent, Fua};
-use arbitrate::device::sim::Answer;
-use arbitrate::device::{Completion, Delivery};
+use arbitrate::device::Completion;
 use arbitrate::time::Instant;
 
 use crate::chance::Chance;
 use crate::clock::NodeClock;
-use crate::fabric::{Fate, Flight, Load, Weather};
-use crate::judge::{Issued, Judge, Violation};
+use crate::fabric::Flight;
+use crate::judge::{Judge, Violation};
 use crate::plan::{Fault, Memory, Plan, nanos};
 use crate::target::Target;
 use crate::trace::Trace;
@@ -83,6 +83,7 @@ pub(crate) struct Seat {
     stoppable: bool,
     paused_until: u64,
     cut_until: u64,
+    slow_until: u64,
     /// To be unwound at once.
     pub(crate) killed: bool,
     /// Up again at that time.
@@ -122,9 +123,6 @@ pub(crate) struct World {
     writes: Chance,
 }
 
-/// Threads of one nexus that may be stuck, as of a real one.
-const STUCK_MAX: u32 = 4;
-
 impl World {
     pub(crate) fn new(plan: Plan, seed: u64, target: Target, trace: Trace) -> Self {
         let mut chance = Chance::new(seed).fork();
@@ -135,6 +133,7 @@ impl World {
             stoppable: false,
             paused_until: 0,
             cut_until: 0,
+            slow_until: 0,
             killed: false,
             down_until: None,
             rebooting: false,
@@ -245,6 +244,7 @@ impl World {
         match fault {
             // All is well again when the calm begins.
             Fault::Pause(n, until) => self.seats[n].paused_until = until.min(self.plan.calm),
+            Fault::Slow(n, until) => self.seats[n].slow_until = until.min(self.plan.calm),
             Fault::Cut(n, until) => self.seats[n].cut_until = until.min(self.plan.calm),
             Fault::Kill(n, until) => self.crash(n, until.min(self.plan.calm), false),
             Fault::Reboot(n, until) => self.crash(n, until.min(self.plan.calm), true),
@@ -288,6 +288,9 @@ impl World {
         self.plan.rates.late = 0;
         self.seats[self.plan.survivor].stop = false;
         let survivor = self.plan.survivor;
+        if self.plan.broken.no_calm {
+            self.seats[survivor].cut_until = NEVER;
+        }
         for n in (0..self.seats.len()).filter(|n| *n != survivor) {
             self.seats[n].down_until = None;
             self.seats[n].feed = None;
@@ -334,10 +337,7 @@ impl World {
 
     /// Begins a wait of `node` until a true time; late now and then.
     pub(crate) fn begin_wait(&mut self, node: usize, until: u64, stoppable: bool) {
-        let mut at = until.max(self.now);
-        if self.plan.rates.late > 0 && self.chance.happens(self.plan.rates.late) {
-            at += self.chance.between(0, nanos(self.plan.timing.spec().tick) * 2);
-        }
+        let mut at = self.punctual(node, until.max(self.now));
         let seat = &mut self.seats[node];
         seat.stoppable = stoppable;
         if stoppable && seat.stop {
@@ -345,6 +345,16 @@ impl World {
         }
         let wait = seat.wait;
         self.put(at, Event::Wake { node, wait });
+    }
+
+    /// When a node really runs that could run at `at`: later, now and then.
+    fn punctual(&mut self, node: usize, at: u64) -> u64 {
+        let tick = nanos(self.plan.timing.spec().tick);
+        let late = self.plan.rates.late;
+        if self.seats[node].slow_until > self.now {
+            return at + self.chance.between(0, tick);
+        }
+        if late > 0 && self.chance.happens(late) { at + self.chance.between(0, tick * 2) } else { at }
     }
 
     fn wake(&mut self, node: usize) {
@@ -359,7 +369,8 @@ impl World {
         let feed = self.next_id;
         self.seats[node].feed = Some(feed);
         // Most drivers count whole seconds.
-        let at = self.now + nanos(timeout) + self.chance.between(0, 1_000_000_000);
+        let real = nanos(timeout) * u64::from(self.plan.broken.watchdog_times.max(1));
+        let at = self.now + real + self.chance.between(0, 1_000_000_000);
         self.put(at, Event::Bite { node, feed });
         Some(arbitrate::protocol::FedWatchdog { timeout, fed: self.seats[node].clock.shows(self.now) })
     }
@@ -395,163 +406,5 @@ impl World {
         if self.plan.is_quiet() && self.now < self.plan.calm {
             self.judge.violations.push(Violation::LostInQuiet { at: self.now, node });
         }
-    }
-}
-
-/// Commands and writes under way.
-impl World {
-    /// Sends a command; returns its number, or how it failed at once.
-    pub(crate) fn send(&mut self, node: usize, load: Load) -> Result<u64, Delivery> {
-        if self.seats[node].stuck >= STUCK_MAX {
-            return Err(Delivery::DeviceLost);
-        }
-        let id = self.launch(node, load);
-        self.seats[node].awaiting = Some(id);
-        Ok(id)
-    }
-
-    fn launch(&mut self, node: usize, load: Load) -> u64 {
-        self.next_id += 1;
-        let id = self.next_id;
-        let window = self.window();
-        let foul = self.chance.happens(self.plan.rates.trouble);
-        let weather = match (self.seats[node].cut_until > self.now, foul) {
-            (true, _) => Weather::Cut,
-            (false, true) => Weather::Foul,
-            (false, false) => Weather::Fair,
-        };
-        let fate = Fate::draw(&mut self.chance, window, load.room > 0, weather);
-        self.seats[node].in_flight += 1;
-        match fate.arrives_after {
-            Some(d) => self.put(self.now + d, Event::Arrive(id)),
-            None => self.put(self.now + fate.forgotten_after, Event::Forget(id)),
-        }
-        self.trace.text(self.now, &|| format!("n{node} sends {id}: {load} ({fate:?})"));
-        self.flights.insert(id, Flight { node, load, fate, answer: None, stuck: false, accepted: false });
-        id
-    }
-
-    /// The caller of `id` has waited to its deadline; what it got.
-    pub(crate) fn collect(&mut self, node: usize, id: u64) -> Option<(Completion, Vec<u8>)> {
-        self.seats[node].awaiting = None;
-        let got = self.seats[node].answered.take();
-        if got.is_none()
-            && let Some(f) = self.flights.get_mut(&id)
-        {
-            f.stuck = true;
-            self.seats[node].stuck += 1;
-            self.judge.counts.outstanding += 1;
-            self.trace.event(self.now, "outstanding", node, id);
-        }
-        got
-    }
-
-    fn arrive(&mut self, id: u64) {
-        let Some(f) = self.flights.get(&id) else { return };
-        let (node, fate) = (f.node, f.fate);
-        let completion = match fate.instead {
-            Some(c) if !fate.executed => c,
-            _ => {
-                let done = self.target.execute(node, &f.load.cdb, &f.load.out, f.load.room);
-                self.judge.counts.commands += 1;
-                self.trace.text(self.now, &|| format!("{id} of n{node} executed: {:?}", done.reply.answer));
-                if let Some(issued) = f.load.write_issued {
-                    return self.arrived_write(id, node, issued, done.reply.answer);
-                }
-                let c = crate::fabric::completion(&done.reply, f.load.asked);
-                self.abort(&|f| done.aborted.contains(&f.node));
-                self.look();
-                if let Some(f) = self.flights.get_mut(&id) {
-                    f.answer = Some((c, done.data));
-                }
-                c
-            }
-        };
-        let Some(f) = self.flights.get_mut(&id) else { return };
-        if let Some(c) = fate.instead {
-            f.answer = Some((c, Vec::new()));
-        } else if f.answer.is_none() {
-            f.answer = Some((completion, Vec::new()));
-        }
-        match fate.answered_after {
-            Some(d) => self.put(self.now + d, Event::Answer(id)),
-            None => self.put(self.now + fate.forgotten_after, Event::Forget(id)),
-        }
-    }
-
-    fn answer(&mut self, id: u64) {
-        let Some(f) = self.flights.get_mut(&id) else { return };
-        let (node, answer) = (f.node, f.answer.take());
-        self.finish(id);
-        if self.seats[node].awaiting == Some(id) {
-            self.seats[node].answered = answer;
-            self.wake(node);
-        }
-    }
-
-    fn finish(&mut self, id: u64) {
-        if let Some(f) = self.flights.remove(&id) {
-            let seat = &mut self.seats[f.node];
-            seat.in_flight = seat.in_flight.saturating_sub(1);
-            seat.stuck -= u32::from(f.stuck).min(seat.stuck);
-        }
-    }
-
-    fn look(&mut self) {
-        let holder = self.target.holder();
-        self.judge.holder(self.now, holder);
-        if !self.target.is_sound() {
-            self.judge.violations.push(Violation::Harness("the unit's state is not sound".into()));
-        }
-    }
-
-    /// The application of a node writes now and then while it believes.
-    fn write(&mut self, node: usize) {
-        let next = self.now + self.writes.between(self.window() / 50, self.window() / 4);
-        self.put(next, Event::Write(node));
-        let seat = &self.seats[node];
-        if seat.app_stopped {
-            return;
-        }
-        if seat.lease_until <= self.now || seat.paused_until > self.now || seat.down_until.is_some() {
-            return;
-        }
-        let issued = self.judge.issue(self.now, node);
-        let io = BlockIo { access: Access::Write, extent: Extent::new(0, 1), fua: Fua::No };
-        let load = Load { cdb: io.cdb(), out: vec![0; 512], room: 0, asked: 512, write_issued: Some(issued) };
-        self.launch(node, load);
-    }
-
-    fn arrived_write(&mut self, id: u64, node: usize, issued: Issued, answer: Answer) {
-        if answer != Answer::Good {
-            self.judge.counts.refused_writes += u64::from(answer == Answer::Conflict);
-            return self.finish(id);
-        }
-        self.judge.counts.writes += 1;
-        self.judge.written(self.now, node, issued);
-        if let Some(f) = self.flights.get_mut(&id) {
-            f.accepted = true;
-        }
-        let long = self.writes.happens(50);
-        let after = self.writes.between(0, if long { self.window() * 3 } else { 1_000_000 });
-        self.put(self.now + after, Event::Land(id));
-    }
-
-    fn land(&mut self, id: u64) {
-        if let Some(Flight { node, load: Load { write_issued: Some(issued), .. }, .. }) =
-            self.flights.get(&id)
-        {
-            let (node, issued) = (*node, *issued);
-            self.judge.written(self.now, node, issued);
-            self.finish(id);
-        }
-    }
-
-    /// Accepted writes that `which` says so are not carried out.
-    fn abort(&mut self, which: &dyn Fn(&Flight) -> bool) {
-        let all: Vec<_> =
-            self.flights.iter().filter(|(_, f)| f.accepted && which(f)).map(|(id, _)| *id).collect();
-        self.judge.counts.aborted_writes += u64::try_from(all.len()).unwrap_or(0);
-        all.into_iter().for_each(|id| self.finish(id));
     }
 }

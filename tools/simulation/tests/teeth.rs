@@ -39,11 +39,6 @@ fn a_lease_counted_from_the_end_of_the_tick() {
 }
 
 #[test]
-fn a_lease_from_winning() {
-    bites(without(Rule::LeaseFromTick), two_leases);
-}
-
-#[test]
 fn no_window_where_there_is_no_reservation() {
     bites(without(Rule::WindowWithoutReservation), two_leases);
 }
@@ -76,4 +71,22 @@ fn a_preempt_that_aborts_nothing() {
 #[test]
 fn a_release_with_writes_under_way() {
     bites(Broken { hasty_stop: true, ..Broken::default() }, stale_write);
+}
+
+/// A challenger that does not even wait for one tick takes the device from a healthy holder.
+#[test]
+fn a_healthy_holder_that_loses() {
+    bites(Broken { window_percent: 25, quiet: true, ..Broken::default() }, |v| {
+        matches!(v, Violation::LostInQuiet { .. })
+    });
+}
+
+#[test]
+fn a_watchdog_that_bites_late() {
+    bites(Broken { watchdog_times: 3, ..Broken::default() }, |v| matches!(v, Violation::StillRuns { .. }));
+}
+
+#[test]
+fn a_survivor_that_cannot_win() {
+    bites(Broken { no_calm: true, ..Broken::default() }, |v| matches!(v, Violation::NoProgress { .. }));
 }
