@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrate::codec::pr::Aptpl;
-use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog};
+use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog, Rules};
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
 use arbitrate::runtime::executor::Executor;
 use arbitrate::runtime::handover;
@@ -134,6 +134,7 @@ impl Plan<'_> {
             aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
             nexus_key: known.nexus_key,
             formatted: None,
+            rules: Rules::default(),
         })
     }
 

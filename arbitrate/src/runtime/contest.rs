@@ -40,6 +40,8 @@ pub struct Contest {
     pub nexus_key: Option<Key>,
     /// How the device is formatted, where it is.
     pub formatted: Option<Formatted>,
+    /// Every rule, outside of tests.
+    pub rules: Rules,
 }
 
 /// How a contest ended.
@@ -121,7 +123,7 @@ impl Contest {
             timing: self.timing,
             command_timeout: self.command_timeout,
             mark: self.formatted,
-            rules: Rules::default(),
+            rules: self.rules,
         });
         let mut watchdog = None;
         let end = drive::challenge(&mut challenger, on, pacer, &mut |at, note| {
@@ -145,7 +147,7 @@ impl Contest {
             watchdog,
             first: FirstLease::FromTick,
             tenure: self.formatted.zip(challenger.tenure()).map(|(on, tenure)| HeldTenure { on, tenure }),
-            rules: Rules::default(),
+            rules: self.rules,
         };
         let mut defender = Box::new(Defender::new(setup, pacer.now()));
         let first = drive::first_lease(&mut defender, on, pacer, &mut |at, note| audience.defence(at, note));

@@ -10,9 +10,7 @@ use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::fence::{
     Drain, FenceEnd, FenceOrder, Holders, How, Protection, SilentPaths, Victim, Way,
 };
-use arbitrate::protocol::{
-    ChallengeNote, Command, DefenceNote, FedWatchdog, NoAnswer, Profile, Reply, Timing,
-};
+use arbitrate::protocol::{ChallengeNote, Command, DefenceNote, FedWatchdog, Profile, Reply, Rules, Timing};
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
 use arbitrate::runtime::executor::{Executor, Unobserved};
 use arbitrate::runtime::fence::{FenceCrew, Member};
@@ -47,8 +45,7 @@ impl Run<'_> {
     fn one(&self, on: &mut Executor<'_>, c: &Command, what: &str) -> Result<(), Failure> {
         let why = match on.run(c, clock::now() + self.timeout, &mut SystemPacer::deaf()) {
             Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => return Ok(()),
-            Reply::Conflict => NoAnswer::Barred,
-            Reply::Refused(why) | Reply::Unknown(why) => why,
+            other => other.why(),
         };
         Err(self.failed(what, words::no_answer(why)))
     }
@@ -94,6 +91,8 @@ impl Run<'_> {
             command_timeout: self.timeout,
             aptpl: Aptpl::No,
             nexus_key: None,
+            formatted: None,
+            rules: Rules::default(),
         };
         let mut unobserved = Unobserved;
         let mut on = Executor::new(device, &mut unobserved);

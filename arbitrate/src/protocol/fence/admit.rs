@@ -143,7 +143,9 @@ impl Admission {
                 // Not registered on this nexus after all: the ghost's nexus is dead.
                 Reply::Conflict => self.register(Key::default(), now),
                 Reply::Refused(why) => self.refuse(AdmitRefusal::Target(why)),
-                Reply::Keys(_) | Reply::Reservation(_) => self.look(For::GhostGone, now),
+                Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) | Reply::Attention(_) => {
+                    self.look(For::GhostGone, now)
+                }
             },
             (Phase::Registering { existing }, Event::Reply(r)) => match r {
                 Reply::Good => self.look(For::Proof(None), now),
@@ -151,7 +153,7 @@ impl Admission {
                 Reply::Conflict => self.refuse(AdmitRefusal::NexusTaken),
                 Reply::Refused(why) => self.refuse(AdmitRefusal::Target(why)),
                 Reply::Unknown(why) => self.look(For::Proof(Some(why)), now),
-                Reply::Keys(_) | Reply::Reservation(_) => {
+                Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) | Reply::Attention(_) => {
                     self.look(For::Proof(Some(NoAnswer::Malformed)), now)
                 }
             },
