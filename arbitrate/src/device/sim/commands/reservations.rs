@@ -1,41 +1,68 @@
 //! PERSISTENT RESERVE IN and OUT as bytes.
 
+use super::lio::{self, UndefinedScope};
 use super::{Arrived, Done, others};
+use crate::codec::RequestError;
 use crate::codec::pr::{
-    AllTargetPorts, Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrIn, PrOut, PrOutCdb,
+    AllTargetPorts, Capabilities, FullStatus, InAction, OutAction, PR_OUT_BASIC_LEN, PrIn, PrOut,
     PrOutRequest, RegisterAndMove, RegisterPorts, RegisteredPort, Registration, TypeSet,
 };
 use crate::device::sim::answer::Answer;
 use crate::device::sim::nexus::NexusId;
+use crate::device::sim::personality::Deviation;
 use crate::device::sim::pr::Reservations;
 use crate::device::sim::pr::others::{Existing, Listed, MoveTo, RegisterAll};
 use crate::device::sim::profile::{Profile, TooManyNexuses};
 use crate::device::sim::reply::{DataIn, Reply};
 use crate::device::sim::unit::LogicalUnit;
 
+/// Bytes of READ RESERVATION behind its header that LIO wants room for.
+const RESERVATION_UP_TO_TYPE: usize = 14;
+
 /// PERSISTENT RESERVE IN. READ KEYS and READ RESERVATION are written straight into the buffer, so that a
 /// defender's tick allocates nothing; tests hold them equal to the codec's.
 pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
     let asked = PrIn::parse(c.cdb)?;
-    let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
+    let allocation = usize::from(asked.allocation);
+    let p = pr.personality();
+    let least = if asked.action == InAction::ReportCapabilities { 6 } else { 8 };
+    if p.has(Deviation::SHORT_REFUSED) && allocation < least {
+        return Err(RequestError::CdbField { what: "allocation length", byte: 7 });
+    }
+    // Behind the header.
+    let room = if p.has(Deviation::WHOLE_KEYS) { allocation.saturating_sub(8) } else { usize::MAX };
+    let mut out = DataIn::new(c.data_in, allocation);
     match asked.action {
-        InAction::ReadKeys => read_keys(pr, &mut out),
-        InAction::ReadReservation => read_reservation(pr, &mut out),
+        InAction::ReadKeys => read_keys(pr, &mut out, room),
+        InAction::ReadReservation => read_reservation(pr, &mut out, room),
         InAction::ReportCapabilities => out.put(&capabilities(pr).emit()),
-        InAction::ReadFullStatus => out.put(&full_status(pr, c.profile).emit()),
+        InAction::ReadFullStatus => {
+            let mut status = full_status(pr, c.profile);
+            if p.has(Deviation::WHOLE_DESCRIPTORS) {
+                lio::cut(&mut status.registrations, allocation);
+            }
+            out.put(&status.emit());
+        }
     }
     Ok(out.reply())
 }
 
 /// PERSISTENT RESERVE OUT. What names other nexuses makes them known, unless it is refused.
 pub(super) fn outward(unit: &mut LogicalUnit, c: &mut Arrived<'_>) -> Done {
-    let request = PrOutCdb::parse(c.cdb)?.with_list(c.data_out)?;
+    let (cdb, scope) = lio::parse_out(unit.reservations().personality(), c)?;
+    let request = cdb.with_list(c.data_out)?;
     let known = c.profile.nexuses().len();
+    let had = unit.reservations().kind().is_some();
+    let pr = unit.reservations_mut();
     let answer = match &request {
-        PrOutRequest::Basic(p) => basic(unit.reservations_mut(), c, p),
-        PrOutRequest::RegisterPorts(r) => register_ports(unit.reservations_mut(), c, r),
-        PrOutRequest::Move(m) => register_and_move(unit.reservations_mut(), c, m),
+        PrOutRequest::Basic(p) if scope == UndefinedScope::Yes => {
+            Ok(pr.refuses_key(c.nexus, p).unwrap_or(Answer::INVALID_FIELD_IN_PARAMETER_LIST))
+        }
+        PrOutRequest::Basic(p) => basic(pr, c, p),
+        PrOutRequest::RegisterPorts(r) => register_ports(pr, c, r),
+        PrOutRequest::Move(m) => register_and_move(pr, c, m),
     };
+    pr.remember((!had).then_some(c.nexus));
     let answer = answer.unwrap_or(Answer::NO_REGISTRATION_RESOURCES);
     if answer != Answer::Good {
         c.profile.forget_above(known);
@@ -99,20 +126,26 @@ fn register_and_move(
     Ok(pr.register_and_move(c.nexus, &request))
 }
 
-fn read_keys(pr: &Reservations, out: &mut DataIn<'_>) {
+fn read_keys(pr: &Reservations, out: &mut DataIn<'_>, room: usize) {
     out.put(&pr.generation().0.to_be_bytes());
     // 128 keys at most.
     out.put(&u32::try_from(8 * pr.keys().len()).unwrap_or(u32::MAX).to_be_bytes());
-    pr.keys().for_each(|k| out.put(&k.as_u64().to_be_bytes()));
+    for (i, k) in pr.keys().enumerate() {
+        let fits = i < room / 8;
+        out.put(&if fits { k.as_u64() } else { 0 }.to_be_bytes());
+    }
 }
 
-fn read_reservation(pr: &Reservations, out: &mut DataIn<'_>) {
+fn read_reservation(pr: &Reservations, out: &mut DataIn<'_>, room: usize) {
     let told = pr.read_reservation();
     out.put(&told.generation.0.to_be_bytes());
     match told.holder {
         None => out.put(&0u32.to_be_bytes()),
         Some(h) => {
             out.put(&16u32.to_be_bytes());
+            if room < RESERVATION_UP_TO_TYPE {
+                return out.put(&[0; 16]);
+            }
             out.put(&h.key.as_u64().to_be_bytes());
             out.put(&[0, 0, 0, 0, 0, h.kind as u8, 0, 0]);
         }
@@ -121,14 +154,15 @@ fn read_reservation(pr: &Reservations, out: &mut DataIn<'_>) {
 
 /// What this unit really offers; all types.
 fn capabilities(pr: &Reservations) -> Capabilities {
+    let lio = pr.personality().has(Deviation::CAPABILITIES);
     Capabilities {
-        replace_lost: true,
-        compatible_reservation_handling: false,
+        replace_lost: !lio,
+        compatible_reservation_handling: lio,
         spec_i_pt: true,
         all_target_ports: true,
         aptpl_capable: true,
         aptpl_active: pr.persists(),
-        allow_commands: 0,
+        allow_commands: u8::from(lio),
         types: Some(TypeSet::all()),
     }
 }
@@ -137,7 +171,7 @@ fn capabilities(pr: &Reservations) -> Capabilities {
 /// leave ALL_TG_PT 0): a port that came later is not covered, and this way nobody is told so.
 fn full_status(pr: &Reservations, profile: &Profile) -> FullStatus {
     let registrations = pr
-        .registrations()
+        .listed()
         .filter_map(|r| {
             let name = profile.name(r.nexus)?;
             Some(Registration {

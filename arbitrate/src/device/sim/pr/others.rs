@@ -5,9 +5,10 @@
 //! out before (see [`super::super::LogicalUnit`]). Invariant: all of a command is done, or nothing.
 
 use super::{MAX_REGISTRATIONS, Registration, Reservation, Reservations};
-use crate::codec::pr::{Aptpl, PrOut, Unregister};
+use crate::codec::pr::{Aptpl, OutAction, PrOut, Unregister};
 use crate::device::sim::answer::Answer;
 use crate::device::sim::nexus::NexusId;
+use crate::device::sim::personality::Deviation;
 use crate::key::Key;
 
 #[cfg(test)]
@@ -113,6 +114,10 @@ impl Reservations {
         };
         if c.new.is_zero() {
             own().for_each(|n| self.unregister(n));
+            if self.personality.has(Deviation::UNREGISTER_UNCOUNTED) {
+                self.aptpl = c.aptpl == Aptpl::Yes;
+                return Answer::Good;
+            }
         } else if !self.has_room(own().chain(listed.iter().copied())) {
             return Answer::NO_REGISTRATION_RESOURCES;
         } else {
@@ -124,8 +129,10 @@ impl Reservations {
 
     /// REGISTER AND MOVE (SPC-4 5.12.8, table 70).
     pub fn register_and_move(&mut self, nexus: NexusId, c: &MoveTo) -> Answer {
-        if !self.has_key(nexus, c.own) {
-            return Answer::Conflict;
+        match self.key_of(nexus) {
+            None => return self.unregistered(OutAction::RegisterAndMove),
+            Some(key) if key != c.own => return Answer::Conflict,
+            Some(_) => {}
         }
         let kind = match self.reservation {
             None => return Answer::INVALID_FIELD_IN_CDB,
