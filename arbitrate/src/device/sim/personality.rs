@@ -79,6 +79,12 @@ deviations! {
     RELEASE_UNCHECKED: "release-unchecked", "SPC-4 5.12.11.2, 6.16.3",
         "RELEASE verifies the key; undefined type or scope: 24/00",
         "a registrant that does not hold gets GOOD, whatever key, type and scope it names";
+    ALL_PORTS_KEPT: "all-ports-kept", "SPC-4 5.12.7, 6.15.5",
+        "ALL_TG_PT says what one REGISTER does; READ FULL STATUS may show each port",
+        "a registration made with ALL_TG_PT shows that in READ FULL STATUS, and REGISTER without it gets 24/00";
+    CLEAR_ENDS_APTPL: "clear-ends-aptpl", "SPC-4 5.12.5.1",
+        "APTPL is as the last REGISTER asked for it",
+        "CLEAR deactivates it";
     UNREGISTER_UNCOUNTED: "unregister-uncounted", "SPC-4 6.15.2",
         "every REGISTER that changes a registration counts in PRGENERATION",
         "unregistering does not count";

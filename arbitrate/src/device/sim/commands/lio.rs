@@ -92,6 +92,12 @@ pub(super) fn parse_out(p: Personality, c: &Arrived<'_>) -> Result<(PrOutCdb, Un
         check_list(c)?;
     }
     let action = OutAction::from_code(c.cdb.service_action());
+    if action == Ok(OutAction::ReplaceLostReservation) && p.has(Deviation::CAPABILITIES) {
+        if p.has(Deviation::LIST_FIRST) {
+            check_list(c)?;
+        }
+        return Err(RequestError::CdbField { what: "service action", byte: 1 });
+    }
     let b = c.cdb.padded();
     let scope = b[2] >> 4 != 0;
     match (parsed, action) {

@@ -81,10 +81,21 @@ fn basic(pr: &mut Reservations, c: &mut Arrived<'_>, p: &PrOut) -> Result<Answer
     let existing = match (p.list.all_target_ports, p.action) {
         (AllTargetPorts::Yes, OutAction::Register) => Existing::Compare,
         (AllTargetPorts::Yes, OutAction::RegisterAndIgnoreExistingKey) => Existing::Ignore,
+        (AllTargetPorts::No, OutAction::Register | OutAction::RegisterAndIgnoreExistingKey)
+            if pr.is_everywhere(c.nexus) =>
+        {
+            let conflicts = p.action == OutAction::Register && pr.key_of(c.nexus) != Some(p.list.own);
+            return Ok(if conflicts { Answer::Conflict } else { Answer::INVALID_FIELD_IN_CDB });
+        }
         _ => return Ok(pr.pr_out(c.nexus, p)),
     };
     let also = others::elsewhere(c.profile, c.nexus)?;
-    Ok(pr.register_all(c.nexus, &RegisterAll::alone(p, existing).and(&also)))
+    let new = !pr.is_registered(c.nexus);
+    let answer = pr.register_all(c.nexus, &RegisterAll::alone(p, existing).and(&also));
+    if new && answer == Answer::Good {
+        pr.register_everywhere(c.nexus);
+    }
+    Ok(answer)
 }
 
 /// REGISTER with SPEC_I_PT (SPC-4 6.16.3, table 69).
@@ -177,7 +188,11 @@ fn full_status(pr: &Reservations, profile: &Profile) -> FullStatus {
             Some(Registration {
                 key: r.key,
                 holds: pr.kind().filter(|_| pr.is_holder(r.nexus)),
-                port: RegisteredPort::One(name.port.get()),
+                port: if pr.is_everywhere(r.nexus) {
+                    RegisteredPort::All
+                } else {
+                    RegisteredPort::One(name.port.get())
+                },
                 transport_id: name.initiator.transport_id(),
             })
         })

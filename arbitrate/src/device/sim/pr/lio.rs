@@ -20,17 +20,21 @@ pub(super) struct Memory {
     /// Who reserved. LIO has such a one for the types that all registrants hold, too: it alone is treated
     /// as holder by some rules, and an heir is chosen when it unregisters.
     holder: Option<NexusId>,
+    /// Who registered with ALL_TG_PT.
+    everywhere: Vec<NexusId>,
 }
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
-        Self { arrivals: self.arrivals.clone(), holder: self.holder }
+        let Self { arrivals, holder, everywhere } = self;
+        Self { arrivals: arrivals.clone(), holder: *holder, everywhere: everywhere.clone() }
     }
 
     /// Keeps the memory it has: the emulator copies its state for every command.
     fn clone_from(&mut self, from: &Self) {
         self.holder = from.holder;
         self.arrivals.clone_from(&from.arrivals);
+        self.everywhere.clone_from(&from.everywhere);
     }
 }
 
@@ -62,11 +66,24 @@ impl Reservations {
                 }
             }
         }
+        lio.everywhere.retain(|n| registrations.iter().any(|r| r.nexus == *n));
         let registered = |n: &NexusId| registrations.iter().any(|r| r.nexus == *n);
         lio.holder = reservation.and_then(|r| {
             let kept = r.holder.or(reserved).or(lio.holder.filter(registered));
             kept.or_else(|| lio.arrivals.first().copied()).or_else(|| registrations.first().map(|r| r.nexus))
         });
+    }
+
+    /// Whether `nexus` made its registration with ALL_TG_PT.
+    pub(in crate::device::sim) fn is_everywhere(&self, nexus: NexusId) -> bool {
+        self.lio.everywhere.contains(&nexus)
+    }
+
+    /// Notes that `nexus` registers with ALL_TG_PT.
+    pub(in crate::device::sim) fn register_everywhere(&mut self, nexus: NexusId) {
+        if self.personality.has(Deviation::ALL_PORTS_KEPT) && !self.is_everywhere(nexus) {
+            self.lio.everywhere.push(nexus);
+        }
     }
 
     /// What a command that needs a registration gets without one.

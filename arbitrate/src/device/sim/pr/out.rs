@@ -115,6 +115,7 @@ impl Reservations {
         self.tell_others(nexus, Attention::ReservationsPreempted);
         self.registrations.clear();
         self.reservation = None;
+        self.aptpl &= !self.personality().has(Deviation::CLEAR_ENDS_APTPL);
         self.next_generation()
     }
 
