@@ -5,18 +5,22 @@ use palisade_equal::compare::{record, replay};
 use palisade_equal::generate::sequence;
 use palisade_equal::target::{Embedded, Start};
 fn main() -> anyhow::Result<()> {
-    let initiators = ["n1", "n2", "n3"].map(|n| format!("iqn.2026-11.lab.palisade:{n},i,0x00023d000001")).to_vec();
-    let start = Start { generation: 7, blocks: 131072, initiators };
+    let start = Start::example();
     let mut best = 1500;
     for seed in 0..3000u64 {
-        let trace = record(&mut Embedded::new(Personality::LIO, &start)?, &sequence(seed, best, 131072))?;
+        let trace = record(&mut Embedded::new(Personality::LIO, &start)?, &sequence(seed, best, &start)?)?;
         let mut last = 0;
         for row in Deviation::ALL {
             let d = replay(&mut Embedded::new(Personality::LIO.without(*row), &start)?, &trace)?;
             last = last.max(d.map_or(usize::MAX, |d| d.at));
-            if last >= best { break; }
+            if last >= best {
+                break;
+            }
         }
-        if last < best { best = last; println!("seed {seed}: {best}"); }
+        if last < best {
+            best = last;
+            println!("seed {seed}: {best}");
+        }
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 //! Most commands make sense, so that states far from the start are reached: the generator believes every
 //! REGISTER succeeded and mostly uses the key it believes in. The rest is wrong in one way or several.
 
+use anyhow::Result;
 use arbitrate::codec::Cdb;
 use arbitrate::codec::opcode as op;
-use arbitrate::codec::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT};
+use arbitrate::codec::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT, TransportId};
 
 use crate::rng::Rng;
 use crate::step::{NEXUSES, Step, What};
+use crate::target::Start;
 
 /// Blocks that are read and written.
 pub const BLOCKS_USED: u8 = 8;
@@ -33,6 +35,8 @@ const REGISTER_AND_MOVE: u8 = 7;
 const APTPL: u8 = 0x01;
 const ALL_TG_PT: u8 = 0x04;
 const SPEC_I_PT: u8 = 0x08;
+/// Of REGISTER AND MOVE, byte 17.
+const UNREG: u8 = 0x02;
 
 /// An endless sequence.
 #[derive(Debug)]
@@ -40,16 +44,20 @@ pub struct Generator {
     rng: Rng,
     /// Blocks of the unit.
     blocks: u32,
+    /// The TransportIDs of the nexuses.
+    ids: Vec<Vec<u8>>,
     /// The key each nexus is believed to have.
     believed: [u64; NEXUSES],
     /// The type believed to be in force.
     kind: u8,
 }
 
-/// The first `count` steps of a seed on a unit of `blocks` blocks.
-#[must_use]
-pub fn sequence(seed: u64, count: usize, blocks: u32) -> Vec<Step> {
-    Generator::new(seed, blocks).take(count).collect()
+/// The first `count` steps of a seed, for a unit with these nexuses.
+///
+/// # Errors
+/// An initiator's name that is no TransportID.
+pub fn sequence(seed: u64, count: usize, start: &Start) -> Result<Vec<Step>> {
+    Ok(Generator::new(seed, start)?.take(count).collect())
 }
 
 impl Iterator for Generator {
@@ -63,9 +71,13 @@ impl Iterator for Generator {
 
 impl Generator {
     /// From a seed.
-    #[must_use]
-    pub const fn new(seed: u64, blocks: u32) -> Self {
-        Self { rng: Rng::new(seed), blocks, believed: [0; NEXUSES], kind: 5 }
+    ///
+    /// # Errors
+    /// An initiator's name that is no TransportID.
+    pub fn new(seed: u64, start: &Start) -> Result<Self> {
+        let id = |name: &String| Ok(name.parse::<TransportId>()?.emit());
+        let ids = start.initiators.iter().map(id).collect::<Result<_>>()?;
+        Ok(Self { rng: Rng::new(seed), blocks: start.blocks, ids, believed: [0; NEXUSES], kind: 5 })
     }
 
     fn what(&mut self, nexus: usize) -> What {
@@ -85,7 +97,7 @@ impl Generator {
 
     fn pr_out(&mut self, nexus: usize) -> What {
         // Weighted so that registrations and reservations come and go.
-        const ACTIONS: [u8; 20] = [0, 0, 0, 6, 6, 6, 6, 1, 1, 1, 1, 2, 2, 2, 3, 4, 4, 4, 5, 5];
+        const ACTIONS: [u8; 22] = [0, 0, 0, 0, 6, 6, 6, 6, 1, 1, 1, 1, 2, 2, 2, 3, 4, 4, 4, 5, 5, 7];
         let mut action = self.rng.pick(&ACTIONS);
         if self.rng.chance(2) {
             action = self.rng.pick(&[8, 9, 0x0f, 0x10, 0x1f]);
@@ -97,7 +109,11 @@ impl Generator {
         let scope = if self.rng.chance(3) { self.rng.byte() & 0xf0 } else { 0 };
         let own = self.own_key(nexus);
         let target = self.target_key(nexus, action);
-        let list = self.list(action, own, target);
+        let list = match action {
+            REGISTER_AND_MOVE => self.move_list(nexus, own, target),
+            REGISTER if self.rng.chance(8) => self.ports_list(nexus, own, target),
+            _ => self.list(action, own, target),
+        };
         let [_, _, hi, lo] = u32::try_from(list.len()).unwrap_or(0).to_be_bytes();
         let reserved = self.reserved();
         let cdb = [
@@ -154,6 +170,42 @@ impl Generator {
             list.resize(len, 0);
         }
         list
+    }
+
+    /// REGISTER AND MOVE, mostly to another nexus of this unit (SPC-4 6.16.4).
+    fn move_list(&mut self, nexus: usize, own: u64, target: u64) -> Vec<u8> {
+        let to = if self.rng.chance(90) { self.another(nexus) } else { nexus };
+        let id = self.ids.get(to).cloned().unwrap_or_default();
+        let flags = self.rng.pick(&[0, 0, 0, APTPL, UNREG, UNREG]);
+        let port = self.rng.pick(&[1, 1, 1, 1, 1, 1, 1, 9]);
+        let len = u32::try_from(id.len()).unwrap_or_default() + u32::from(self.rng.chance(4));
+        let head = [own.to_be_bytes(), target.to_be_bytes()].concat();
+        let mut list = [&head[..], &[0, flags, 0, port], &len.to_be_bytes()[..], &id[..]].concat();
+        if self.rng.chance(4) {
+            list.truncate(self.rng.pick(&[0, 8, 23, 24]));
+        }
+        list
+    }
+
+    /// REGISTER with SPEC_I_PT, for one or both of the other nexuses, or for nobody (SPC-4 6.16.3).
+    fn ports_list(&mut self, nexus: usize, own: u64, target: u64) -> Vec<u8> {
+        let first = self.another(nexus);
+        let others = (0..NEXUSES).filter(|n| *n != nexus && (*n == first || self.rng.chance(40)));
+        let others: Vec<usize> = others.collect();
+        let ids: Vec<u8> = others.iter().filter_map(|n| self.ids.get(*n)).flatten().copied().collect();
+        let ids = if self.rng.chance(5) { Vec::new() } else { ids };
+        let len = u32::try_from(ids.len()).unwrap_or_default() + u32::from(self.rng.chance(4));
+        let flags = SPEC_I_PT | self.rng.pick(&[0, 0, 0, APTPL, ALL_TG_PT]);
+        let head = [own.to_be_bytes(), target.to_be_bytes()].concat();
+        let mut list = [&head[..], &[0, 0, 0, 0, flags, 0, 0, 0], &len.to_be_bytes()[..], &ids[..]].concat();
+        if self.rng.chance(4) {
+            list.truncate(self.rng.pick(&[8, 24, 27, 28]));
+        }
+        list
+    }
+
+    fn another(&mut self, nexus: usize) -> usize {
+        (nexus + 1 + self.rng.below(NEXUSES - 1)) % NEXUSES
     }
 
     /// What a state would be where all goes well; wrong beliefs only make wrong commands.
@@ -291,9 +343,13 @@ fn read<const N: usize>(cdb: [u8; N], len: u8) -> What {
 mod tests {
     use super::*;
 
+    fn start() -> Start {
+        Start::example()
+    }
+
     #[test]
     fn a_seed_always_makes_the_same_steps_and_another_makes_others() {
-        let of = |seed| sequence(seed, 500, 4096);
+        let of = |seed| sequence(seed, 500, &start()).unwrap();
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
     }
@@ -301,11 +357,8 @@ mod tests {
     #[test]
     fn every_command_and_service_action_occurs() {
         use arbitrate::codec::opcode::{OPERATIONS, lookup};
-        let steps = sequence(3, 4000, 4096);
-        for o in OPERATIONS
-            .iter()
-            .filter(|o| o.service_action != Some(REGISTER_AND_MOVE) && o.opcode != op::COMPARE_AND_WRITE)
-        {
+        let steps = sequence(3, 4000, &start()).unwrap();
+        for o in OPERATIONS.iter().filter(|o| o.opcode != op::COMPARE_AND_WRITE) {
             let is = |s: &&Step| matches!(&s.what, What::Command { cdb, .. } if lookup(cdb) == Some(o));
             assert!(steps.iter().any(|s| is(&s)), "{}", o.name);
         }

@@ -4,7 +4,7 @@ mod options;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use arbitrate::device::sim::Personality;
 use arbitrate::device::sim::personality::Deviation;
 use palisade_equal::compare::{Difference, Trace, record, replay};
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 /// Holds a recording against the embedded disk.
 fn check(options: &Options) -> Result<ExitCode> {
     let recordings = recording::read(&options.text()?)?;
+    ensure!(!recordings.is_empty(), "no recording in it");
     for (i, (start, trace)) in recordings.iter().enumerate() {
         println!("recording {}: {} steps", i + 1, trace.len());
         if let Some(difference) = replay(&mut Embedded::new(options.personality, start)?, trace)? {
@@ -62,7 +63,8 @@ fn check(options: &Options) -> Result<ExitCode> {
 fn run(options: &Options) -> Result<ExitCode> {
     let mut real = Real::new(options.open()?)?;
     let mut traces = Vec::new();
-    for (name, steps) in options.sequences(real.blocks)? {
+    let start = real.restart()?;
+    for (name, steps) in options.sequences(&start)? {
         println!("{name}: {} steps", steps.len());
         let start = real.restart()?;
         let trace = record(&mut real, &steps)?;

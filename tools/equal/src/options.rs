@@ -12,6 +12,7 @@ use arbitrate::device::sim::Personality;
 use palisade_equal::generate::sequence;
 use palisade_equal::recording::{self, Recording};
 use palisade_equal::step::Step;
+use palisade_equal::target::Start;
 
 pub(crate) const HELP: &str = "\
 Compares a target with the embedded disk: the same commands on both, every status, sense and byte of data.
@@ -72,15 +73,15 @@ impl Options {
     }
 
     /// What is to be run, with names.
-    pub(crate) fn sequences(&self, blocks: u32) -> Result<Vec<(String, Vec<Step>)>> {
+    pub(crate) fn sequences(&self, start: &Start) -> Result<Vec<(String, Vec<Step>)>> {
         if let Some(file) = &self.file {
             let text = self.text()?;
             let lines = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
             let steps = lines.map(Step::parse).collect::<Result<_>>()?;
             return Ok(vec![(file.display().to_string(), steps)]);
         }
-        let made = |seed: &u64| (format!("seed {seed}"), sequence(*seed, self.commands, blocks));
-        Ok(self.seeds.iter().map(made).collect())
+        let made = |seed: &u64| Ok((format!("seed {seed}"), sequence(*seed, self.commands, start)?));
+        self.seeds.iter().map(made).collect()
     }
 }
 

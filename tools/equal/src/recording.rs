@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn a_recording_reads_back() {
-        let initiators = ["n1", "n2", "n3"].map(str::to_owned).to_vec();
-        let start = Start { generation: 7, blocks: 4096, initiators };
+        let start = Start::example();
         let mut unit = Embedded::new(Personality::LIO, &start).unwrap();
-        let made = (start, record(&mut unit, &sequence(1, 300, 4096)).unwrap());
+        let steps = sequence(1, 300, &start).unwrap();
+        let made = (start, record(&mut unit, &steps).unwrap());
         let text = write(&made);
         assert_eq!(read(&format!("{text}{text}")).unwrap(), [made.clone(), made]);
         assert!(read("{\"nexus\":1,\"reset\":\"lun\"}").is_err());

@@ -47,6 +47,15 @@ pub struct Start {
     pub initiators: Vec<String>,
 }
 
+impl Start {
+    /// A unit as the lab has it, for tests without one.
+    #[must_use]
+    pub fn example() -> Self {
+        let initiators = (1..=NEXUSES).map(|n| format!("iqn.2026-11.lab.palisade:n{n},i,0x00023d00000{n}"));
+        Self { generation: 7, blocks: 131_072, initiators: initiators.collect() }
+    }
+}
+
 impl Real {
     /// Three devices of one logical unit.
     ///

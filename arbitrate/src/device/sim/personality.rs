@@ -88,6 +88,18 @@ deviations! {
     UNREGISTER_UNCOUNTED: "unregister-uncounted", "SPC-4 6.15.2",
         "every REGISTER that changes a registration counts in PRGENERATION",
         "unregistering does not count";
+    PORTS_COUNTED: "ports-counted", "SPC-4 6.15.2",
+        "a REGISTER with SPEC_I_PT counts once in PRGENERATION",
+        "it counts once for each registration it makes";
+    MOVE_LIST_FIRST: "move-list-first", "SPC-4 5.12.8, table 70",
+        "REGISTER AND MOVE of what its sender does not hold is refused before its list is looked at closely",
+        "key, new key 0, TransportID and port are checked in this order, then the reservation";
+    MOVE_KEEPS_KEY: "move-keeps-key", "SPC-4 5.12.8",
+        "REGISTER AND MOVE to a registered nexus changes its key",
+        "it keeps the key it had";
+    MOVE_SCOPE: "move-scope", "SPC-4 5.12.8",
+        "a reservation keeps its scope when it is moved",
+        "it comes back to a nexus that had moved it away with a scope nobody can name: RESERVE and RELEASE conflict";
     PREEMPT_SPARES_SELF: "preempt-spares-self", "SPC-4 5.12.11.4.4",
         "PREEMPT with a key that holds nothing removes every registration with it, the preempter's, too",
         "where all registrants hold, the preempter keeps its registration";

@@ -1,7 +1,7 @@
 //! Where LIO reads a command otherwise than the standards say, before its own handler sees it.
 
 use super::Access;
-use super::Arrived;
+use super::{Arrived, others};
 use crate::codec::Cdb;
 use crate::codec::RequestError;
 use crate::codec::block::BlockIo;
@@ -9,12 +9,15 @@ use crate::codec::opcode::{
     self, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10, REQUEST_SENSE, RESERVE_6, RESERVE_10,
     SERVICE_ACTION_IN_16,
 };
-use crate::codec::pr::{OutAction, PR_OUT_BASIC_LEN, PrOutCdb, Registration};
+use crate::codec::pr::{
+    OutAction, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, PrOutCdb, PrOutRequest, Registration,
+};
 use crate::codec::reserve::Verb;
 use crate::codec::{Sense, SenseKey};
 use crate::device::sim::access::Verdict;
 use crate::device::sim::answer::Answer;
 use crate::device::sim::personality::{Deviation, Personality};
+use crate::device::sim::pr::Reservations;
 use crate::device::sim::unit::LogicalUnit;
 
 /// LONGID and EXTENT together: what LIO refuses of the SPC-2 RESERVE.
@@ -127,6 +130,29 @@ fn check_list(c: &Arrived<'_>) -> Result<(), RequestError> {
         _ if have != need => Err(RequestError::ListLength { have, need }),
         _ => Ok(()),
     }
+}
+
+/// What LIO finds wrong with a REGISTER AND MOVE before it looks at the reservation.
+pub(super) fn refuses_move(pr: &Reservations, c: &mut Arrived<'_>) -> Option<Answer> {
+    let moves = OutAction::from_code(c.cdb.service_action()) == Ok(OutAction::RegisterAndMove);
+    if !moves || !pr.personality().has(Deviation::MOVE_LIST_FIRST) {
+        return None;
+    }
+    let basic = PrOutBasic::parse(c.data_out).ok()?;
+    let named = PrOut { action: OutAction::RegisterAndMove, kind: None, list: basic };
+    if let Some(refused) = pr.refuses_key(c.nexus, &named) {
+        return Some(refused);
+    }
+    let whole = PrOutCdb::parse(c.cdb).and_then(|cdb| cdb.with_list(c.data_out));
+    let known = c.profile.nexuses().len();
+    let to = match whole {
+        Ok(PrOutRequest::Move(m)) if !m.new.is_zero() => {
+            others::destination(c.profile, c.nexus, &m.to, m.relative_target_port).ok().flatten()
+        }
+        _ => None,
+    };
+    c.profile.forget_above(known);
+    to.is_none().then_some(Answer::INVALID_FIELD_IN_PARAMETER_LIST)
 }
 
 /// LIO ends READ FULL STATUS before the first descriptor whose TransportID does not fit; it forgets that the

@@ -50,6 +50,9 @@ pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
 /// PERSISTENT RESERVE OUT. What names other nexuses makes them known, unless it is refused.
 pub(super) fn outward(unit: &mut LogicalUnit, c: &mut Arrived<'_>) -> Done {
     let (cdb, scope) = lio::parse_out(unit.reservations().personality(), c)?;
+    if let Some(answer) = lio::refuses_move(unit.reservations(), c) {
+        return Ok(Reply::ended(answer));
+    }
     let request = cdb.with_list(c.data_out)?;
     let known = c.profile.nexuses().len();
     let had = unit.reservations().kind().is_some();
@@ -114,7 +117,8 @@ fn register_ports(
     // Whoever lists itself is registered once.
     let listed =
         listed.map(|l| l.into_iter().filter(|n| *n != c.nexus && !also.contains(n)).collect::<Vec<_>>());
-    Ok(pr.register_all(
+    let before = pr.keys().len();
+    let answer = pr.register_all(
         c.nexus,
         &RegisterAll {
             own: r.own,
@@ -124,7 +128,16 @@ fn register_ports(
             also: &also,
             listed: listed.as_deref().map_or(Listed::Unknown, Listed::These),
         },
-    ))
+    );
+    if answer == Answer::Good && pr.keys().len() > before {
+        let inlist = r
+            .ports
+            .iter()
+            .filter_map(|id| others::listed(c.profile, std::slice::from_ref(id), &ports).ok()?);
+        let order: Vec<NexusId> = std::iter::once(c.nexus).chain(inlist.flatten()).collect();
+        pr.arrived(&order, all);
+    }
+    Ok(answer)
 }
 
 fn register_and_move(
@@ -133,7 +146,8 @@ fn register_and_move(
     m: &RegisterAndMove,
 ) -> Result<Answer, TooManyNexuses> {
     let to = others::destination(c.profile, c.nexus, &m.to, m.relative_target_port)?;
-    let request = MoveTo { own: m.own, new: m.new, aptpl: m.aptpl, unregister: m.unregister, to };
+    let new = pr.key_after_move(to, m.new);
+    let request = MoveTo { own: m.own, new, aptpl: m.aptpl, unregister: m.unregister, to };
     Ok(pr.register_and_move(c.nexus, &request))
 }
 

@@ -22,12 +22,19 @@ pub(super) struct Memory {
     holder: Option<NexusId>,
     /// Who registered with ALL_TG_PT.
     everywhere: Vec<NexusId>,
+    /// Whose next reservation, should it be moved to it, has a scope that there is not.
+    misscoped: Vec<NexusId>,
 }
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
-        let Self { arrivals, holder, everywhere } = self;
-        Self { arrivals: arrivals.clone(), holder: *holder, everywhere: everywhere.clone() }
+        let Self { arrivals, holder, everywhere, misscoped } = self;
+        Self {
+            arrivals: arrivals.clone(),
+            holder: *holder,
+            everywhere: everywhere.clone(),
+            misscoped: misscoped.clone(),
+        }
     }
 
     /// Keeps the memory it has: the emulator copies its state for every command.
@@ -35,6 +42,7 @@ impl Clone for Memory {
         self.holder = from.holder;
         self.arrivals.clone_from(&from.arrivals);
         self.everywhere.clone_from(&from.everywhere);
+        self.misscoped.clone_from(&from.misscoped);
     }
 }
 
@@ -67,6 +75,7 @@ impl Reservations {
             }
         }
         lio.everywhere.retain(|n| registrations.iter().any(|r| r.nexus == *n));
+        lio.misscoped.retain(|n| registrations.iter().any(|r| r.nexus == *n));
         let registered = |n: &NexusId| registrations.iter().any(|r| r.nexus == *n);
         lio.holder = reservation.and_then(|r| {
             let kept = r.holder.or(reserved).or(lio.holder.filter(registered));
@@ -84,6 +93,43 @@ impl Reservations {
         if self.personality.has(Deviation::ALL_PORTS_KEPT) && !self.is_everywhere(nexus) {
             self.lio.everywhere.push(nexus);
         }
+    }
+
+    /// Notes who registered by one SPEC_I_PT, in order, and whether with ALL_TG_PT; each counts.
+    pub(in crate::device::sim) fn arrived(&mut self, order: &[NexusId], everywhere: bool) {
+        if self.personality.has(Deviation::PORTS_COUNTED) {
+            let more = order.iter().skip(1).count();
+            self.generation = self.generation.wrapping_add(u32::try_from(more).unwrap_or_default());
+        }
+        if self.personality.has(Deviation::ARRIVAL_ORDER) {
+            self.lio.arrivals.extend_from_slice(order);
+        }
+        if everywhere {
+            order.iter().for_each(|n| self.register_everywhere(*n));
+        }
+    }
+
+    /// Notes that `from` moved its reservation away.
+    pub(super) fn moved_away(&mut self, from: NexusId) {
+        if self.personality.has(Deviation::MOVE_SCOPE) && !self.lio.misscoped.contains(&from) {
+            self.lio.misscoped.push(from);
+        }
+    }
+
+    /// Notes that `nexus` has a reservation of the right scope, or none.
+    pub(super) fn right_scope(&mut self, nexus: NexusId) {
+        self.lio.misscoped.retain(|n| *n != nexus);
+    }
+
+    /// Whether the reservation in force has a scope that nobody can name.
+    pub(super) fn has_odd_scope(&self) -> bool {
+        self.reservation.and_then(|r| r.holder).is_some_and(|n| self.lio.misscoped.contains(&n))
+    }
+
+    /// The key a nexus has after a reservation was moved to it.
+    pub(in crate::device::sim) fn key_after_move(&self, to: Option<NexusId>, new: Key) -> Key {
+        let kept = to.and_then(|n| self.key_of(n));
+        kept.filter(|_| self.personality.has(Deviation::MOVE_KEEPS_KEY)).unwrap_or(new)
     }
 
     /// What a command that needs a registration gets without one.

@@ -153,6 +153,7 @@ impl Reservations {
         }
         self.set_key(to, c.new);
         self.reservation = Some(Reservation::of(to, kind));
+        self.moved_away(nexus);
         if c.unregister == Unregister::Yes {
             // It holds nothing any more: nobody has to be told.
             self.unregister(nexus);

@@ -75,10 +75,11 @@ impl Reservations {
         match self.reservation {
             None => {
                 self.reservation = Some(Reservation::of(nexus, kind));
+                self.right_scope(nexus);
                 Answer::Good
             }
             // A holder may ask again for what it has; another type must be released or preempted first.
-            Some(r) if r.kind == kind && self.is_holder(nexus) => Answer::Good,
+            Some(r) if r.kind == kind && self.is_holder(nexus) && !self.has_odd_scope() => Answer::Good,
             Some(_) => Answer::Conflict,
         }
     }
@@ -95,7 +96,7 @@ impl Reservations {
         }
         // A registrant that holds nothing releases nothing: GOOD, and the type is not looked at.
         let Some(r) = self.reservation.filter(|_| self.is_holder(nexus)) else { return Answer::Good };
-        if c.kind != Some(r.kind) {
+        if c.kind != Some(r.kind) || self.has_odd_scope() {
             let conflicts = self.personality().has(Deviation::RELEASE_CONFLICT);
             return if conflicts { Answer::Conflict } else { Answer::INVALID_RELEASE };
         }
@@ -150,11 +151,13 @@ impl Reservations {
         victim: Option<Key>,
     ) -> Answer {
         let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        let odd = self.has_odd_scope();
         self.remove(nexus, |r| r.nexus != nexus && victim.is_none_or(|v| r.key == v));
         self.reservation = Some(Reservation::of(nexus, kind));
+        old.holder.into_iter().chain([nexus]).for_each(|n| self.right_scope(n));
         self.remember(Some(nexus));
         // Who stays registered is told only where the type is another one.
-        if old.kind != kind {
+        if old.kind != kind || odd {
             self.tell_others(nexus, Attention::ReservationsReleased);
         }
         self.next_generation()
