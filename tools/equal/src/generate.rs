@@ -3,6 +3,8 @@
 //! Most commands make sense, so that states far from the start are reached: the generator believes every
 //! REGISTER succeeded and mostly uses the key it believes in. The rest is wrong in one way or several.
 
+use std::collections::VecDeque;
+
 use anyhow::Result;
 use arbitrate::codec::Cdb;
 use arbitrate::codec::opcode as op;
@@ -50,6 +52,8 @@ pub struct Generator {
     believed: [u64; NEXUSES],
     /// The type believed to be in force.
     kind: u8,
+    /// What comes next: sequences that chance alone would hardly make.
+    planned: VecDeque<Step>,
 }
 
 /// The first `count` steps of a seed, for a unit with these nexuses.
@@ -64,6 +68,9 @@ impl Iterator for Generator {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
+        if let Some(planned) = self.planned.pop_front() {
+            return Some(planned);
+        }
         let nexus = self.rng.below(NEXUSES);
         Some(Step { nexus, what: self.what(nexus) })
     }
@@ -77,7 +84,14 @@ impl Generator {
     pub fn new(seed: u64, start: &Start) -> Result<Self> {
         let id = |name: &String| Ok(name.parse::<TransportId>()?.emit());
         let ids = start.initiators.iter().map(id).collect::<Result<_>>()?;
-        Ok(Self { rng: Rng::new(seed), blocks: start.blocks, ids, believed: [0; NEXUSES], kind: 5 })
+        Ok(Self {
+            rng: Rng::new(seed),
+            blocks: start.blocks,
+            ids,
+            believed: [0; NEXUSES],
+            kind: 5,
+            planned: VecDeque::new(),
+        })
     }
 
     fn what(&mut self, nexus: usize) -> What {
@@ -175,6 +189,9 @@ impl Generator {
     /// REGISTER AND MOVE, mostly to another nexus of this unit (SPC-4 6.16.4).
     fn move_list(&mut self, nexus: usize, own: u64, target: u64) -> Vec<u8> {
         let to = if self.rng.chance(90) { self.another(nexus) } else { nexus };
+        if self.rng.chance(30) {
+            self.plan_return(nexus, to);
+        }
         let id = self.ids.get(to).cloned().unwrap_or_default();
         let flags = self.rng.pick(&[0, 0, 0, APTPL, UNREG, UNREG]);
         let port = self.rng.pick(&[1, 1, 1, 1, 1, 1, 1, 9]);
@@ -185,6 +202,26 @@ impl Generator {
             list.truncate(self.rng.pick(&[0, 8, 23, 24]));
         }
         list
+    }
+
+    /// The reservation is moved back, and its first holder asks for it again and gives it up.
+    fn plan_return(&mut self, nexus: usize, to: usize) {
+        let key = |n: usize| self.believed.get(n).copied().unwrap_or_default();
+        let (first, second) = (key(nexus), key(to));
+        let id = self.ids.get(nexus).cloned().unwrap_or_default();
+        let len = u32::try_from(id.len()).unwrap_or_default();
+        let head = [second.to_be_bytes(), first.to_be_bytes()].concat();
+        let back = [&head[..], &[0, 0, 0, 1], &len.to_be_bytes()[..], &id[..]].concat();
+        let asks = [first.to_be_bytes(), [0; 8], [0; 8]].concat();
+        let kind = self.kind;
+        let mut plan = |nexus, action, list: Vec<u8>| {
+            let len = u8::try_from(list.len()).unwrap_or_default();
+            let cdb = Cdb::new([PERSISTENT_RESERVE_OUT, action, kind, 0, 0, 0, 0, 0, len, 0]);
+            self.planned.push_back(Step { nexus, what: What::Command { cdb, out: list, read: 0 } });
+        };
+        plan(to, REGISTER_AND_MOVE, back);
+        plan(nexus, RESERVE, asks.clone());
+        plan(nexus, RELEASE, asks);
     }
 
     /// REGISTER with SPEC_I_PT, for one or both of the other nexuses, or for nobody (SPC-4 6.16.3).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use arbitrate::clock::now;
-use arbitrate::codec::block::{CAPACITY_10_LEN, Capacity10, ReadCapacity, TestUnitReady};
+use arbitrate::codec::block::{BlockIo, CAPACITY_10_LEN, Capacity10, ReadCapacity, TestUnitReady};
 use arbitrate::codec::pr::{Aptpl, FullStatus, KeysView, PrOut, read_full_status_cdb, read_keys_cdb};
 use arbitrate::codec::{Cdb, Status};
 use arbitrate::device::sim::{Answer, LogicalUnit, Medium, NexusId, Personality, Profile, Reply, Welcome};
@@ -99,7 +99,9 @@ impl Real {
     }
 
     fn clear(&mut self, key: Key) -> Result<()> {
-        for c in [PrOut::register_and_ignore(key, Aptpl::No), PrOut::clear(key)] {
+        // On LIO a registration made with ALL_TG_PT is changed with ALL_TG_PT only.
+        let register = PrOut::register_and_ignore(key, Aptpl::No).for_all_target_ports();
+        for c in [register, PrOut::clear(key)] {
             self.good(0, c.basic_cdb(), &c.list.emit(), 0)?;
         }
         (0..NEXUSES).try_for_each(|nexus| self.settle(nexus))
@@ -196,6 +198,24 @@ impl Embedded {
         let mut stored = serde_json::to_value(&unit)?;
         stored["pr"]["generation"] = start.generation.into();
         Ok(Self { unit: serde_json::from_value(stored)?, profile, memory: Memory::default() })
+    }
+
+    /// One command from a nexus that takes no part in the comparison: how a test breaks a rule.
+    ///
+    /// # Errors
+    /// No room for another nexus.
+    pub fn by_stranger(&mut self, c: &PrOut) -> Result<()> {
+        let nexus = self.profile.intern(&"stranger".parse()?, "1".parse()?)?;
+        let end = self.unit.execute(&mut self.profile, nexus, &c.basic_cdb(), &c.list.emit(), &mut []);
+        ensure!(end.answer == Answer::Good, "{:?}", end.answer);
+        Ok(())
+    }
+
+    /// Writes blocks whatever the reservation says: how a test breaks a rule.
+    pub fn overwrite(&mut self, write_10: &Cdb, out: &[u8]) {
+        if let Ok(io) = BlockIo::parse(write_10) {
+            self.memory.write(io.extent.lba() * 512, out);
+        }
     }
 }
 

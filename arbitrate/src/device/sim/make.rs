@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::disk::{SimDevice, open_file};
 use super::error::{SimError, at};
 use super::file::{self, ReadError, State};
+use super::personality::Personality;
 use super::profile::Profile;
 use super::unit::{LogicalUnit, Welcome};
 
@@ -23,6 +24,8 @@ pub struct CreateOptions {
     pub serial: Option<String>,
     /// What a nexus never seen before is told first.
     pub welcome: Welcome,
+    /// How it behaves where targets differ.
+    pub personality: Personality,
     /// Whether an embedded disk of that name may be replaced.
     pub existing: Existing,
 }
@@ -45,6 +48,7 @@ impl Default for CreateOptions {
             block_size: 512,
             serial: None,
             welcome: Welcome::Silent,
+            personality: Personality::SPC,
             existing: Existing::Keep,
         }
     }
@@ -72,7 +76,8 @@ impl SimDevice {
             None => random_serial().map_err(at(path))?,
         };
         let profile = Profile::new(&serial, options.blocks, options.block_size)?;
-        let state = State { profile, unit: LogicalUnit::new(options.welcome) };
+        let state =
+            State { profile, unit: LogicalUnit::new(options.welcome).with_personality(options.personality) };
         if fs::symlink_metadata(path).is_ok() {
             if options.existing == Existing::Keep {
                 return Err(SimError::Exists(path.to_owned()));

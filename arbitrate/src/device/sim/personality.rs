@@ -88,6 +88,9 @@ deviations! {
     UNREGISTER_UNCOUNTED: "unregister-uncounted", "SPC-4 6.15.2",
         "every REGISTER that changes a registration counts in PRGENERATION",
         "unregistering does not count";
+    PORTS_SKIPPED: "ports-skipped", "SPC-4 6.16.3, table 69",
+        "SPEC_I_PT with a port that is registered already: 26/00, and nobody is registered",
+        "that port is passed over";
     PORTS_COUNTED: "ports-counted", "SPC-4 6.15.2",
         "a REGISTER with SPEC_I_PT counts once in PRGENERATION",
         "it counts once for each registration it makes";

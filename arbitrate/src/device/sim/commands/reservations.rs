@@ -115,9 +115,11 @@ fn register_ports(
     let also = if all { others::elsewhere(c.profile, c.nexus)? } else { Vec::new() };
     let listed = others::listed(c.profile, &r.ports, &ports)?;
     // Whoever lists itself is registered once.
-    let listed =
-        listed.map(|l| l.into_iter().filter(|n| *n != c.nexus && !also.contains(n)).collect::<Vec<_>>());
-    let before = pr.keys().len();
+    let skips = pr.personality().has(Deviation::PORTS_SKIPPED);
+    let counts = |n: &NexusId| *n != c.nexus && !also.contains(n) && !(skips && pr.is_registered(*n));
+    let listed = listed.map(|l| l.into_iter().filter(counts).collect::<Vec<_>>());
+    let new: Vec<NexusId> = listed.iter().flatten().copied().chain([c.nexus]).collect();
+    let new: Vec<NexusId> = new.into_iter().filter(|n| !pr.is_registered(*n)).collect();
     let answer = pr.register_all(
         c.nexus,
         &RegisterAll {
@@ -129,12 +131,10 @@ fn register_ports(
             listed: listed.as_deref().map_or(Listed::Unknown, Listed::These),
         },
     );
-    if answer == Answer::Good && pr.keys().len() > before {
-        let inlist = r
-            .ports
-            .iter()
-            .filter_map(|id| others::listed(c.profile, std::slice::from_ref(id), &ports).ok()?);
-        let order: Vec<NexusId> = std::iter::once(c.nexus).chain(inlist.flatten()).collect();
+    if answer == Answer::Good && pr.is_registered(c.nexus) {
+        let one = |id| others::listed(c.profile, std::slice::from_ref(id), &ports).ok().flatten();
+        let named: Vec<NexusId> = r.ports.iter().filter_map(one).flatten().collect();
+        let order: Vec<NexusId> = [c.nexus].into_iter().chain(named).filter(|n| new.contains(n)).collect();
         pr.arrived(&order, all);
     }
     Ok(answer)
