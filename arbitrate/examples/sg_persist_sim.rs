@@ -78,6 +78,8 @@ fn run() -> Option<u8> {
             0
         }
         Reply::Good => 0,
+        // Answers to commands that are not sent here.
+        Reply::Head(_) | Reply::Attention(_) => 1,
         Reply::Conflict => 24,
         Reply::Refused(_) | Reply::Unknown(_) => 35,
     })

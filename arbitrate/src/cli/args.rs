@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arbitrate::codec::pr::ReservationType;
+use arbitrate::device::sim::Personality;
 use arbitrate::key::Key;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -336,6 +337,9 @@ pub(crate) enum Sim {
         /// Its size in MiB
         #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
         size_mib: u32,
+        /// How it behaves where targets differ: spc, as the standards say, or lio, as Linux's LIO target
+        #[arg(long, default_value_t, value_name = "spc|lio")]
+        personality: Personality,
     },
     /// Show the whole state of an embedded disk
     Show {

@@ -80,7 +80,9 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Unfence(a) => ("unfence", fence::unfence(a, with)),
         Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
-        Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
+        Command::Sim(Sim::Create { path, size_mib, personality }) => {
+            ("sim create", show::sim_create(path, *size_mib, *personality))
+        }
         Command::Sim(Sim::Show { path }) => ("sim show", show::sim_show(path)),
         Command::Sim(Sim::Fault(a)) => ("sim fault", sim::fault(a)),
         Command::Replay(a) => ("replay", replay::run(a)),

@@ -3,6 +3,7 @@
 //! Conflict by default: a command is let through only where a row of the standard says so.
 
 use super::nexus::NexusId;
+use super::personality::Deviation;
 use super::pr::Reservations;
 use crate::codec::pr::OutAction;
 
@@ -19,6 +20,8 @@ pub enum Access {
     /// Writes data. SYNCHRONIZE CACHE counts as a write (SBC-3); LIO, going by the direction of
     /// the data, admits it under the Write Exclusive types.
     Write,
+    /// Moves no data and is not named by LIO's table; under the personality `spc` there is no such class.
+    NoData,
     /// PERSISTENT RESERVE IN: always admitted by a persistent reservation.
     ReservationIn,
     /// PERSISTENT RESERVE OUT: its own rules decide, action by action (SPC-4 table 67).
@@ -72,8 +75,12 @@ impl Reservations {
             | Access::ReservationOut
             | Access::ReplaceLost => return true,
             // CRH is 0: while anybody is registered, SPC-2 reservations conflict for everybody, the
-            // registrants included (SPC-4 5.12.3; SPC-2 5.5.1). LIO reports CRH=1 and differs.
-            Access::Reserve | Access::Release => return self.registrations().next().is_none(),
+            // registrants included (SPC-4 5.12.3; SPC-2 5.5.1).
+            Access::Reserve | Access::Release => {
+                let crh = self.personality().has(Deviation::CRH) && self.is_lio_holder(nexus);
+                return crh || self.registrations().next().is_none();
+            }
+            Access::NoData => return self.kind().is_none_or(|kind| self.admits_no_data(nexus, kind)),
             Access::Read => true,
             Access::Write => false,
         };

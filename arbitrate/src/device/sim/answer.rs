@@ -33,6 +33,8 @@ impl Answer {
     /// COMPARE AND WRITE found something else and wrote nothing (0E, 1D/00; SBC-3 5.2).
     pub const MISCOMPARE: Self = Self::Check(Sense::new(SenseKey::MISCOMPARE, 0x1d, 0));
 
+    /// The unit cannot be spoken to (02, 08/00).
+    pub(super) const COMMUNICATION_FAILURE: Self = Self::Check(Sense::new(SenseKey::NOT_READY, 0x08, 0));
     /// Fewer blocks were sent than the CDB announced (0B, 4B/00).
     pub(super) const DATA_PHASE_ERROR: Self = Self::Check(Sense::new(SenseKey::ABORTED_COMMAND, 0x4b, 0));
     /// The file could not be read (03/11/00).

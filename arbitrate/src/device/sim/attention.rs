@@ -1,6 +1,7 @@
 //! Unit attentions waiting to be told, per nexus.
 //!
-//! Invariant: a nexus has each condition at most once, and hears them in the order in which they arose.
+//! Invariant: a nexus has each condition at most once, and hears them in the order in which they arose, what
+//! happened to the unit (29h) first (SAM-5 5.14.2).
 //! Must never drop one: a defender learns from them that it was preempted.
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,11 @@ impl Attention {
         };
         Sense::new(SenseKey::UNIT_ATTENTION, asc, ascq)
     }
+
+    /// What happened to the unit or the nexus (29h) goes ahead of all else.
+    const fn rank(self) -> u8 {
+        if self.sense().asc == 0x29 { 0 } else { 1 }
+    }
 }
 
 /// All waiting conditions: one flat list sorted by nexus, so that equal states are equal values.
@@ -100,7 +106,7 @@ impl Attentions {
     /// Lets `nexus` be told of `what`, once.
     pub(super) fn establish(&mut self, nexus: NexusId, what: Attention) {
         if !self.of(nexus).any(|a| a == what) {
-            let at = self.0.partition_point(|(n, _)| *n <= nexus);
+            let at = self.0.partition_point(|(n, a)| (*n, a.rank()) <= (nexus, what.rank()));
             self.0.insert(at, (nexus, what));
         }
     }
@@ -116,14 +122,19 @@ impl Attentions {
         self.0.clear();
     }
 
-    /// What waits for `nexus`, oldest first.
+    /// Drops all that waits for `nexus`.
+    pub(super) fn drop_all(&mut self, nexus: NexusId) {
+        self.0.retain(|(n, _)| *n != nexus);
+    }
+
+    /// What waits for `nexus`, in the order of telling.
     pub(super) fn of(&self, nexus: NexusId) -> impl Iterator<Item = Attention> + '_ {
         self.0.iter().filter(move |(n, _)| *n == nexus).map(|(_, a)| *a)
     }
 
     /// Whether the list is one that [`Attentions::establish`] could have made.
     pub(super) fn is_sound(&self) -> bool {
-        self.0.is_sorted_by_key(|(n, _)| *n)
+        self.0.is_sorted_by_key(|(n, a)| (*n, a.rank()))
             && self.0.iter().enumerate().all(|(i, a)| !self.0[..i].contains(a))
     }
 }

@@ -10,6 +10,7 @@ use super::disk::{SimDevice, open_file};
 use super::error::{SimError, at};
 use super::faults::Fault;
 use super::file::{self, Head, ReadError, State};
+use super::personality::Personality;
 use super::profile::{NexusName, Profile};
 use super::spec::{InitiatorName, TargetPort};
 use super::tasks::Task;
@@ -27,6 +28,8 @@ pub struct CreateOptions {
     pub serial: Option<String>,
     /// What a nexus never seen before is told first.
     pub welcome: Welcome,
+    /// How it behaves where targets differ.
+    pub personality: Personality,
     /// Whether an embedded disk of that name may be replaced.
     pub existing: Existing,
 }
@@ -49,6 +52,7 @@ impl Default for CreateOptions {
             block_size: 512,
             serial: None,
             welcome: Welcome::Silent,
+            personality: Personality::SPC,
             existing: Existing::Keep,
         }
     }
@@ -110,7 +114,8 @@ impl SimDevice {
             None => random_serial().map_err(at(path))?,
         };
         let profile = Profile::new(&serial, options.blocks, options.block_size)?;
-        let state = State::new(profile, LogicalUnit::new(options.welcome));
+        let unit = LogicalUnit::new(options.welcome).with_personality(options.personality);
+        let state = State::new(profile, unit);
         if fs::symlink_metadata(path).is_ok() {
             if options.existing == Existing::Keep {
                 return Err(SimError::Exists(path.to_owned()));

@@ -87,4 +87,10 @@ impl<'a> DataIn<'a> {
     pub(super) fn reply(self) -> Reply {
         Reply::moved(self.at)
     }
+
+    /// As LIO: zeros up to the end of the buffer.
+    pub(super) fn padded(self) -> Reply {
+        self.buffer[self.at..].fill(0);
+        Reply::moved(self.buffer.len())
+    }
 }

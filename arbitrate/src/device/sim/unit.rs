@@ -11,6 +11,7 @@ use super::access::{Access, Verdict};
 use super::answer::Answer;
 use super::attention::Attention;
 use super::nexus::NexusId;
+use super::personality::Personality;
 use super::pr::Reservations;
 use super::pr::power::Memory;
 use crate::codec::pr::PrOut;
@@ -59,6 +60,12 @@ impl LogicalUnit {
     #[must_use]
     pub fn new(welcome: Welcome) -> Self {
         Self { welcome, ..Self::default() }
+    }
+
+    /// This unit, new, with another personality.
+    #[must_use]
+    pub fn with_personality(self, personality: Personality) -> Self {
+        Self { pr: Reservations::new(personality), ..self }
     }
 
     /// Makes `nexus` and all with smaller numbers known. Anything a nexus sends does that as well.
@@ -133,12 +140,8 @@ impl LogicalUnit {
             Access::Identify | Access::Release => Verdict::Admitted,
             // "Regardless of initiator": the holder's own persistent reservation commands conflict too.
             Access::ReservationIn | Access::ReservationOut | Access::ReplaceLost => Verdict::Conflict,
-            Access::Ask | Access::Read | Access::Write | Access::Reserve => {
-                if holder == nexus {
-                    Verdict::Admitted
-                } else {
-                    Verdict::Conflict
-                }
+            Access::Ask | Access::Read | Access::Write | Access::NoData | Access::Reserve => {
+                if holder == nexus { Verdict::Admitted } else { Verdict::Conflict }
             }
         }
     }
@@ -154,6 +157,8 @@ impl LogicalUnit {
     /// RESERVE(6) or (10) of the whole unit (SPC-2 7.21, 7.22), with all that stands before it.
     pub fn reserve(&mut self, nexus: NexusId) -> Answer {
         match self.begin(nexus, Access::Reserve) {
+            // CRH (SPC-4 5.12.3): a registrant that got this far reserves nothing.
+            Ok(()) if self.pr.registrations().next().is_some() => Answer::Good,
             Ok(()) => {
                 self.reserved_by = Some(nexus);
                 Answer::Good

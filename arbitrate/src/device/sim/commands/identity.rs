@@ -8,12 +8,13 @@ use crate::codec::vpd::{
     Association, BlockLimits, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa,
     PAGE_BLOCK_LIMITS, PAGE_IDENTIFICATION, PAGE_SERIAL, PAGE_SUPPORTED, SupportedPages, UnitSerialNumber,
 };
+use crate::device::sim::personality::{Deviation, Personality};
 use crate::device::sim::reply::DataIn;
 use crate::device::sim::spec::TargetPort;
 
 const VENDOR: &str = "PALISADE";
 
-pub(super) fn inquiry(c: Arrived<'_>) -> Done {
+pub(super) fn inquiry(p: Personality, c: Arrived<'_>) -> Done {
     let asked = Inquiry::parse(c.cdb)?;
     let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
     let unknown = RequestError::CdbField { what: "VPD page code", byte: 2 };
@@ -23,7 +24,7 @@ pub(super) fn inquiry(c: Arrived<'_>) -> Done {
             let port = c.profile.name(c.nexus).map_or_else(TargetPort::default, |n| n.port);
             let body = match page {
                 PAGE_SUPPORTED => supported().emit(),
-                PAGE_SERIAL => serial(&c.profile.serial).emit(),
+                PAGE_SERIAL => serial(&c.profile.serial, p).emit(),
                 PAGE_IDENTIFICATION => identification(&c.profile.serial, port).emit(),
                 PAGE_BLOCK_LIMITS => BlockLimits {
                     peripheral: Peripheral::DISK,
@@ -59,8 +60,10 @@ fn supported() -> SupportedPages {
     SupportedPages { peripheral: Peripheral::DISK, pages }
 }
 
-fn serial(serial: &str) -> UnitSerialNumber {
-    UnitSerialNumber { peripheral: Peripheral::DISK, serial: serial.as_bytes().to_vec() }
+fn serial(serial: &str, p: Personality) -> UnitSerialNumber {
+    let mut serial = serial.as_bytes().to_vec();
+    serial.extend(p.has(Deviation::SERIAL_NULL).then_some(0));
+    UnitSerialNumber { peripheral: Peripheral::DISK, serial }
 }
 
 /// Over every port the same unit: an NAA name that says it is locally assigned, and the serial number in

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod identity;
+mod lio;
 mod others;
 mod reservations;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 use super::access::Access;
 use super::answer::Answer;
 use super::nexus::NexusId;
+use super::personality::Deviation;
 use super::profile::Profile;
 use super::reply::{DataIn, Reply};
 use super::unit::LogicalUnit;
@@ -54,10 +56,16 @@ impl LogicalUnit {
         data_out: &[u8],
         data_in: &mut [u8],
     ) -> Reply {
-        if let Err(a) = self.begin(nexus, access(cdb)) {
+        let c = Arrived { profile, nexus, cdb, data_out, data_in };
+        if let Some(a) = lio::refuses_first(self, &c) {
             return Reply::ended(a);
         }
-        let c = Arrived { profile, nexus, cdb, data_out, data_in };
+        if let Err(a) = self.begin(nexus, lio::access(self, &c, access(cdb))) {
+            return Reply::ended(a);
+        }
+        if let Some(a) = lio::refuses(self, &c) {
+            return Reply::ended(a);
+        }
         match self.dispatch(c) {
             Ok(reply) => reply,
             Err(e) => Reply::ended(Answer::Check(e.sense())),
@@ -68,7 +76,7 @@ impl LogicalUnit {
         match c.cdb.opcode() {
             TEST_UNIT_READY => TestUnitReady::parse(c.cdb).map(|_| Reply::ended(Answer::Good)),
             REQUEST_SENSE => self.sense(c),
-            INQUIRY => identity::inquiry(c),
+            INQUIRY => identity::inquiry(self.reservations().personality(), c),
             REPORT_LUNS => identity::report_luns(c),
             RESERVE_6 | RELEASE_6 | RESERVE_10 | RELEASE_10 => self.spc2(&c),
             READ_CAPACITY_10 | SERVICE_ACTION_IN_16 => blocks::capacity(c),
@@ -84,6 +92,14 @@ impl LogicalUnit {
     /// REQUEST SENSE tells the oldest unit attention as data (SPC-4 6.39).
     fn sense(&mut self, c: Arrived<'_>) -> Done {
         let asked = RequestSense::parse(c.cdb)?;
+        let p = self.reservations().personality();
+        if asked.format == SenseFormat::Descriptor && p.has(Deviation::SENSE_FIXED) {
+            return Err(RequestError::CdbField { what: "DESC", byte: 1 });
+        }
+        let padded = p.has(Deviation::SENSE_PADDED);
+        if padded && asked.allocation == 0 {
+            return Ok(Reply::ended(Answer::COMMUNICATION_FAILURE));
+        }
         let waiting = self.request_sense(c.nexus);
         let sense = waiting.map_or(Sense::new(SenseKey::NO_SENSE, 0, 0), |a| a.sense());
         let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
@@ -91,14 +107,16 @@ impl LogicalUnit {
             SenseFormat::Fixed => out.put(&sense.emit_fixed()),
             SenseFormat::Descriptor => out.put(&sense.emit_descriptor()),
         }
-        Ok(out.reply())
+        Ok(if padded { out.padded() } else { out.reply() })
     }
 
     fn spc2(&mut self, c: &Arrived<'_>) -> Done {
-        Ok(Reply::ended(match Spc2Reserve::parse(c.cdb)?.verb {
-            Verb::Reserve => self.reserve(c.nexus),
-            Verb::Release => self.release(c.nexus),
-        }))
+        Ok(Reply::ended(
+            match lio::spc2_verb(self, c.cdb).map_or_else(|| Spc2Reserve::parse(c.cdb).map(|r| r.verb), Ok)? {
+                Verb::Reserve => self.reserve(c.nexus),
+                Verb::Release => self.release(c.nexus),
+            },
+        ))
     }
 }
 

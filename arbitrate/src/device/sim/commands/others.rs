@@ -26,7 +26,7 @@ pub(super) fn listed(
 ) -> Result<Option<Vec<NexusId>>, TooManyNexuses> {
     let mut all = Vec::new();
     for id in initiators {
-        let Some(name) = InitiatorName::of_transport_id(id) else { return Ok(None) };
+        let Some(name) = initiator(profile, id) else { return Ok(None) };
         for port in ports {
             all.push(profile.intern(&name, *port)?);
         }
@@ -34,6 +34,12 @@ pub(super) fn listed(
     all.sort_unstable();
     all.dedup();
     Ok(Some(all))
+}
+
+/// The initiator a TransportID names: one that was here under that very name, or one of those that can be.
+fn initiator(profile: &Profile, id: &TransportId) -> Option<InitiatorName> {
+    let mut known = profile.nexuses().iter().map(|n| &n.initiator);
+    known.find(|n| n.transport_id() == *id).cloned().or_else(|| InitiatorName::of_transport_id(id))
 }
 
 /// Where REGISTER AND MOVE goes: none for the initiator it came from, at whatever port (SPC-4 5.12.8), a
@@ -46,7 +52,7 @@ pub(super) fn destination(
 ) -> Result<Option<NexusId>, TooManyNexuses> {
     let known = TargetPort::try_from(port).ok().filter(|p| profile.ports().contains(p));
     let stranger = |name: &InitiatorName| profile.name(from).is_some_and(|n| n.initiator != *name);
-    match (InitiatorName::of_transport_id(to).filter(stranger), known) {
+    match (initiator(profile, to).filter(stranger), known) {
         (Some(name), Some(port)) => profile.intern(&name, port).map(Some),
         _ => Ok(None),
     }

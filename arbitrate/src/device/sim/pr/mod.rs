@@ -10,6 +10,7 @@
 //! | [`others`] | those that name other nexuses: ALL_TG_PT, SPEC_I_PT, REGISTER AND MOVE |
 //! | [`power`] | power loss, and reservations that were lost in it |
 
+mod lio;
 pub mod others;
 mod out;
 pub mod power;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attention::{Attention, Attentions};
 use super::nexus::NexusId;
+use super::personality::{Deviation, Personality};
 use crate::codec::pr::{Generation, Holder, ReadReservation, ReservationType};
 use crate::key::Key;
 
@@ -60,25 +62,49 @@ pub struct Reservations {
     /// What should have outlived power did not (SPC-4 5.12.5.3).
     #[serde(default)]
     lost: bool,
+    #[serde(default)]
+    personality: Personality,
+    /// What LIO remembers beyond that; empty unless the personality needs it.
+    #[serde(default)]
+    lio: lio::Memory,
 }
 
 impl Clone for Reservations {
     fn clone(&self) -> Self {
-        Self { registrations: self.registrations.clone(), attentions: self.attentions.clone(), ..*self }
+        Self {
+            registrations: self.registrations.clone(),
+            attentions: self.attentions.clone(),
+            lio: self.lio.clone(),
+            ..*self
+        }
     }
 
     /// Keeps the memory it has: the emulator copies its state for every command.
     fn clone_from(&mut self, from: &Self) {
-        let Self { generation, registrations, reservation, attentions, aptpl, lost } = self;
+        let Self { generation, registrations, reservation, attentions, aptpl, lost, personality, lio } = self;
         *generation = from.generation;
         *reservation = from.reservation;
         (*aptpl, *lost) = (from.aptpl, from.lost);
         registrations.clone_from(&from.registrations);
         attentions.clone_from(&from.attentions);
+        *personality = from.personality;
+        lio.clone_from(&from.lio);
     }
 }
 
 impl Reservations {
+    /// None, on a unit that behaves as `personality` says.
+    #[must_use]
+    pub fn new(personality: Personality) -> Self {
+        Self { personality, ..Self::default() }
+    }
+
+    /// How the unit behaves where targets differ.
+    #[must_use]
+    pub const fn personality(&self) -> Personality {
+        self.personality
+    }
+
     /// PRGENERATION (SPC-4 6.15.2).
     #[must_use]
     pub const fn generation(&self) -> Generation {
@@ -92,7 +118,7 @@ impl Reservations {
 
     /// All keys, a key once for every nexus that uses it, as READ KEYS tells them.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = Key> + '_ {
-        self.registrations.iter().map(|r| r.key)
+        self.listed().map(|r| r.key)
     }
 
     /// The key `nexus` is registered with.
@@ -134,7 +160,11 @@ impl Reservations {
 
     /// The oldest unit attention of `nexus`; it counts as told.
     pub fn take_attention(&mut self, nexus: NexusId) -> Option<Attention> {
-        self.attentions.take(nexus)
+        let told = self.attentions.take(nexus);
+        if self.personality.has(Deviation::ATTENTIONS_DROPPED) {
+            self.attentions.drop_all(nexus);
+        }
+        told
     }
 
     /// The unit attentions that wait for `nexus`, oldest first.

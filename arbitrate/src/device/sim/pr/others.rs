@@ -5,9 +5,10 @@
 //! out before (see [`super::super::LogicalUnit`]). Invariant: all of a command is done, or nothing.
 
 use super::{MAX_REGISTRATIONS, Registration, Reservation, Reservations};
-use crate::codec::pr::{Aptpl, PrOut, Unregister};
+use crate::codec::pr::{Aptpl, OutAction, PrOut, Unregister};
 use crate::device::sim::answer::Answer;
 use crate::device::sim::nexus::NexusId;
+use crate::device::sim::personality::Deviation;
 use crate::key::Key;
 
 #[cfg(test)]
@@ -116,6 +117,10 @@ impl Reservations {
         };
         if c.new.is_zero() {
             own().for_each(|n| self.unregister(n));
+            if self.personality.has(Deviation::UNREGISTER_UNCOUNTED) {
+                self.aptpl = c.aptpl == Aptpl::Yes;
+                return Answer::Good;
+            }
         } else if !self.has_room(own().chain(listed.iter().copied())) {
             return Answer::NO_REGISTRATION_RESOURCES;
         } else {
@@ -130,8 +135,10 @@ impl Reservations {
         if self.lost() {
             return Answer::RESERVATION_LOST;
         }
-        if !self.has_key(nexus, c.own) {
-            return Answer::Conflict;
+        match self.key_of(nexus) {
+            None => return self.unregistered(OutAction::RegisterAndMove),
+            Some(key) if key != c.own => return Answer::Conflict,
+            Some(_) => {}
         }
         let kind = match self.reservation {
             None => return Answer::INVALID_FIELD_IN_CDB,
@@ -152,6 +159,7 @@ impl Reservations {
         }
         self.set_key(to, c.new);
         self.reservation = Some(Reservation::of(to, kind));
+        self.moved_away(nexus);
         if c.unregister == Unregister::Yes {
             // It holds nothing any more: nobody has to be told.
             self.unregister(nexus);

@@ -9,6 +9,7 @@ use crate::codec::pr::{OutAction, PrOut, ReservationType};
 use crate::device::sim::answer::Answer;
 use crate::device::sim::attention::Attention;
 use crate::device::sim::nexus::NexusId;
+use crate::device::sim::personality::Deviation;
 use crate::key::Key;
 
 impl Reservations {
@@ -70,30 +71,36 @@ impl Reservations {
     /// RESERVE (SPC-4 5.12.9).
     fn reserve(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
         let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         match self.reservation {
             None => {
                 self.reservation = Some(Reservation::of(nexus, kind));
+                self.right_scope(nexus);
                 Answer::Good
             }
             // A holder may ask again for what it has; another type must be released or preempted first.
-            Some(r) if r.kind == kind && self.is_holder(nexus) => Answer::Good,
+            Some(r) if r.kind == kind && self.is_holder(nexus) && !self.has_odd_scope() => Answer::Good,
             Some(_) => Answer::Conflict,
         }
     }
 
     /// RELEASE (SPC-4 5.12.11.2, Releasing).
     fn release(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        let unchecked = self.personality().has(Deviation::RELEASE_UNCHECKED);
+        if c.kind.is_none() && !unchecked {
+            return Answer::INVALID_FIELD_IN_CDB;
+        }
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            let passes = unchecked && self.is_registered(nexus) && !self.is_holder(nexus);
+            return if passes { Answer::Good } else { refused };
         }
         // A registrant that holds nothing releases nothing: GOOD, and the type is not looked at.
         let Some(r) = self.reservation.filter(|_| self.is_holder(nexus)) else { return Answer::Good };
-        if r.kind != kind {
-            return Answer::INVALID_RELEASE;
+        if c.kind != Some(r.kind) || self.has_odd_scope() {
+            let conflicts = self.personality().has(Deviation::RELEASE_CONFLICT);
+            return if conflicts { Answer::Conflict } else { Answer::INVALID_RELEASE };
         }
         self.reservation = None;
         // Types 1 and 3 shut the other registrants out; these have nothing to lose and are told nothing.
@@ -105,19 +112,20 @@ impl Reservations {
 
     /// CLEAR (SPC-4 5.12.11.2, Clearing): holder or not, any registrant may.
     fn clear(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         self.tell_others(nexus, Attention::ReservationsPreempted);
         self.registrations.clear();
         self.reservation = None;
+        self.aptpl &= !self.personality().has(Deviation::CLEAR_ENDS_APTPL);
         self.next_generation()
     }
 
     /// PREEMPT, PREEMPT AND ABORT (SPC-4 5.12.11.2, Preempting).
     fn preempt(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         let victim = c.list.target;
         match self.reservation {
@@ -125,6 +133,9 @@ impl Reservations {
             Some(r) if r.holder.is_none() && victim.is_zero() => self.preempt_reservation(nexus, c, r, None),
             _ if victim.is_zero() => Answer::INVALID_FIELD_IN_PARAMETER_LIST,
             Some(r) if r.holder.and_then(|h| self.key_of(h)) == Some(victim) => {
+                self.preempt_reservation(nexus, c, r, Some(victim))
+            }
+            Some(r) if self.moves_all_registrants(r, victim) => {
                 self.preempt_reservation(nexus, c, r, Some(victim))
             }
             // GOOD below is not victory: the key was registered and held nothing.
@@ -142,10 +153,13 @@ impl Reservations {
         victim: Option<Key>,
     ) -> Answer {
         let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        let odd = self.has_odd_scope();
         self.remove(nexus, |r| r.nexus != nexus && victim.is_none_or(|v| r.key == v));
         self.reservation = Some(Reservation::of(nexus, kind));
+        old.holder.into_iter().chain([nexus]).for_each(|n| self.right_scope(n));
+        self.remember(Some(nexus));
         // Who stays registered is told only where the type is another one.
-        if old.kind != kind {
+        if old.kind != kind || odd {
             self.tell_others(nexus, Attention::ReservationsReleased);
         }
         self.next_generation()
@@ -157,7 +171,8 @@ impl Reservations {
         if !self.keys().any(|k| k == victim) {
             return Answer::Conflict;
         }
-        self.remove(nexus, |r| r.key == victim);
+        let spares = self.spares_preempter();
+        self.remove(nexus, |r| r.key == victim && !(spares && r.nexus == nexus));
         // Only an all-registrants reservation can lose its last holder here.
         if self.registrations.is_empty() {
             self.reservation = None;
@@ -185,10 +200,14 @@ impl Reservations {
         }
     }
 
-    /// Whether `nexus` is registered, with `key` (SPC-4 6.16.3: the RESERVATION KEY is verified for
-    /// every action but REGISTER AND IGNORE EXISTING KEY).
-    pub(super) fn has_key(&self, nexus: NexusId, key: Key) -> bool {
-        self.key_of(nexus) == Some(key)
+    /// Why a registrant's command from `nexus` is refused: it is not registered, or not with the key it
+    /// names (SPC-4 6.16.3: the RESERVATION KEY is verified for every action but REGISTER AND IGNORE EXISTING
+    /// KEY).
+    pub(in crate::device::sim) fn refuses_key(&self, nexus: NexusId, c: &PrOut) -> Option<Answer> {
+        match self.key_of(nexus) {
+            None => Some(self.unregistered(c.action)),
+            Some(key) => (key != c.list.own).then_some(Answer::Conflict),
+        }
     }
 
     /// Counts a command that changed registrations (SPC-4 6.15.2). 32 bits, wrapping; RESERVE, RELEASE
