@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use arbitrate::codec::pr::Aptpl;
 use arbitrate::protocol::{Rules, Timing, TimingError, TimingSpec};
 
 /// Timing in units of model time.
@@ -103,6 +104,8 @@ pub enum Power {
     Forgets,
     /// APTPL: reservations stay, PRGENERATION does not.
     Keeps,
+    /// APTPL, and the memory fails: the target knows and refuses nearly everything (SPC-4 5.12.5.3).
+    Fails,
     /// It claims APTPL and forgets.
     Lies,
 }
@@ -239,6 +242,15 @@ impl Config {
             cache: Cache::Honest,
             attentions: Attentions::Dropped,
             repeats: Repeats::AfterAttention,
+        }
+    }
+
+    /// What a node asks of its registration.
+    #[must_use]
+    pub const fn aptpl(&self) -> Aptpl {
+        match self.power {
+            Power::Forgets => Aptpl::No,
+            Power::Keeps | Power::Fails | Power::Lies => Aptpl::Yes,
         }
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arbitrate::codec::Sense;
-use arbitrate::codec::pr::{Aptpl, ReadReservation, ReservationType};
+use arbitrate::codec::pr::{ReadReservation, ReservationType};
 use arbitrate::codec::quorum::{BlockLen, ClusterUuid, Formatted, Head, Tenure};
 use arbitrate::device::sim::NexusId;
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
@@ -189,7 +189,7 @@ pub fn challenger(c: &Config, n: usize, life: u8, registered: Option<Key>) -> Op
         lives: Lives::new(CLUSTER, node, &ghosts),
         incarnation: Incarnation::new(u32::from(life)).ok()?,
         kind: KIND,
-        aptpl: Aptpl::No,
+        aptpl: c.aptpl(),
         timing: c.challengers,
         command_timeout: std::time::Duration::from_nanos(c.command_timeout),
         mark: formatted(c),

@@ -1,6 +1,6 @@
 //! Everything at one instant.
 
-use arbitrate::codec::pr::{Aptpl, PrOut};
+use arbitrate::codec::pr::PrOut;
 use arbitrate::codec::quorum::{Epoch, Mark, Record, Tenure};
 use arbitrate::key::{Key, Stance};
 use arbitrate::protocol::Command;
@@ -96,7 +96,7 @@ impl State {
                 continue;
             }
             let k = key(n, 1, Stance::Settled);
-            let _ = s.target.pr_out(nexus(n), &PrOut::register(Key::default(), k, Aptpl::No));
+            let _ = s.target.pr_out(nexus(n), &PrOut::register(Key::default(), k, c.aptpl()));
             let _ = s.target.pr_out(nexus(n), &PrOut::reserve(k, KIND));
             s.owner = Some((n, 1));
             let mut node = Node::new(Role::Down, 1);

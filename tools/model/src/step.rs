@@ -9,6 +9,8 @@ use arbitrate::codec::pr::{KeysView, OutAction};
 use arbitrate::device::classify::Class;
 use arbitrate::device::retry::{Effect, Verdict, judge};
 use arbitrate::device::sim::Answer as Status;
+use arbitrate::device::sim::access::Access;
+use arbitrate::device::sim::pr::power::Memory;
 use arbitrate::key::{Key, Stance};
 use arbitrate::protocol::{ChallengeEnd, Command, DefenceEnd, Event, Next, NoAnswer, Reply};
 use arbitrate::time::Instant;
@@ -128,20 +130,19 @@ impl State {
             self.target.lose_writes(&Self::begin(c).target);
         }
         match c.power {
-            Power::Keeps => {
-                self.target.lose_generation();
-                self.drop_accepted();
-            }
-            Power::Lies => {
-                self.target.lose_memory();
-                self.drop_accepted();
+            Power::Keeps => self.target.lose_power(Memory::Kept),
+            Power::Lies => self.target.forget_all(),
+            Power::Fails => {
+                self.wiped = true;
+                self.target.lose_power(Memory::Failed);
             }
             Power::Forgets => {
                 self.wiped = true;
                 self.protected = false;
-                self.target.lose_memory();
+                return self.target.lose_power(Memory::Kept);
             }
         }
+        self.drop_accepted();
     }
 
     fn reset(&mut self) {
@@ -269,7 +270,7 @@ impl State {
     fn send_again(&mut self, c: &Config, n: usize, command: Command, sense: Sense, deadline: Instant) {
         let effect = match command {
             Command::ReadKeys | Command::ReadReservation | Command::ReadHead(_) => Effect::Reads,
-            Command::Out(_) | Command::WriteRecord(..) => Effect::Changes,
+            _ => Effect::Changes,
         };
         match judge(&Class::UnitAttention(sense), effect, 0) {
             Verdict::Again(_) if self.time(c, n) < deadline => {
@@ -283,6 +284,18 @@ impl State {
         if let Some(sense) = self.target.attention(nexus(n)) {
             return Answer::Attention(command, sense);
         }
+        let access = match command {
+            Command::ReadKeys | Command::ReadReservation => Access::ReservationIn,
+            Command::ReadHead(_) => Access::Read,
+            Command::WriteRecord(..) => Access::Write,
+            // Has its own way in.
+            _ => Access::Identify,
+        };
+        match self.target.begin(nexus(n), access) {
+            Ok(()) => {}
+            Err(Status::Check(sense)) => return Answer::Refused(NoAnswer::Sense(sense)),
+            Err(_) => return Answer::Conflict,
+        }
         let out = match command {
             Command::ReadKeys => {
                 return Answer::Keys(KeysView::emit(self.target.generation(), &self.target.keys()));
@@ -292,9 +305,6 @@ impl State {
                 return self.target.head().map_or(Answer::Refused(NoAnswer::Malformed), Answer::Head);
             }
             Command::WriteRecord(_, record) => {
-                if !self.target.admits_write(nexus(n)) {
-                    return Answer::Conflict;
-                }
                 self.target.record(record);
                 return Answer::Good;
             }

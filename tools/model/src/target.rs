@@ -13,7 +13,8 @@ use std::hash::{Hash, Hasher};
 use arbitrate::codec::Sense;
 use arbitrate::codec::pr::{Aptpl, Generation, Holder, OutAction, PrOut, ReadReservation};
 use arbitrate::codec::quorum::{Head, Mark, Record, Tenure};
-use arbitrate::device::sim::access::{Access, Verdict};
+use arbitrate::device::sim::access::Access;
+use arbitrate::device::sim::pr::power::Memory;
 use arbitrate::device::sim::{Answer, Attention, LogicalUnit, NexusId};
 use arbitrate::key::Key;
 
@@ -96,8 +97,8 @@ impl Target {
 
     /// Whether a write of `nexus` would be executed.
     #[must_use]
-    pub fn admits_write(&self, nexus: NexusId) -> bool {
-        self.unit.reservations().check_access(nexus, Access::Write) == Verdict::Admitted
+    pub fn admits_write(&mut self, nexus: NexusId) -> bool {
+        self.unit.begin(nexus, Access::Write).is_ok()
     }
 
     /// The head of a formatted device.
@@ -131,17 +132,26 @@ impl Target {
         let _ = self.pr_out(self.operator, &clear);
     }
 
-    /// Power lost without APTPL: registrations and reservation are gone, PRGENERATION falls.
-    pub fn lose_memory(&mut self) {
-        self.unit = LogicalUnit::default();
-        self.unit.introduce(self.operator);
-        self.lose_generation();
+    /// Power is lost and comes back; what APTPL asked for is kept if `memory` does.
+    pub fn lose_power(&mut self, memory: Memory) {
+        self.losses = self.losses.saturating_add(1);
+        self.unit.lose_power(memory);
+        self.forget_attentions();
     }
 
-    /// Power lost with APTPL: PRGENERATION falls, everybody is told.
-    pub fn lose_generation(&mut self) {
-        self.losses = self.losses.saturating_add(1);
-        self.reset();
+    /// Power is lost, and the target forgets what it promised to keep, and that it did.
+    pub fn forget_all(&mut self) {
+        self.unit = LogicalUnit::default();
+        self.unit.introduce(self.operator);
+        self.lose_power(Memory::Kept);
+    }
+
+    /// What stands before a command of `nexus` that no unit attention waits for.
+    ///
+    /// # Errors
+    /// The answer in its place.
+    pub fn begin(&mut self, nexus: NexusId, access: Access) -> Result<(), Answer> {
+        self.unit.begin(nexus, access)
     }
 
     /// LOGICAL UNIT RESET.
@@ -161,7 +171,11 @@ impl Target {
     /// All that a node could ever tell apart.
     fn visible(&self) -> (u8, Blocks, impl Iterator<Item = (NexusId, Key, bool)> + '_) {
         let r = self.unit.reservations();
-        (self.losses, self.blocks, r.registrations().map(|g| (g.nexus, g.key, r.is_holder(g.nexus))))
+        (
+            self.losses | (u8::from(r.lost()) << 7),
+            self.blocks,
+            r.registrations().map(|g| (g.nexus, g.key, r.is_holder(g.nexus))),
+        )
     }
 
     /// What waits to be told to the nodes.

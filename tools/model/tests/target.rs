@@ -59,10 +59,19 @@ fn a_target_that_lies_about_aptpl() {
     bites(Config { power: Power::Lies, ..c }, LIVE_STAYS);
 }
 
+/// The memory behind APTPL fails, and the target says so: nothing is written until an operator replaces the
+/// lost reservation.
+#[test]
+fn a_memory_that_fails() {
+    let credits = Credits { power: 1, pause: 1, again: 1, write: 1, ..some(2) };
+    let c = system(&[Holder, Contender], SMALLEST, 1, 8, credits);
+    holds(Config { power: Power::Fails, ..c }, &[WINS, CHANGES_HANDS]);
+}
+
 /// A target that forgets, twice.
 #[test]
 fn a_target_that_forgets_twice() {
-    let credits = Credits { power: 2, pause: 1, again: 1, write: 1, ..some(2) };
+    let credits = Credits { power: 2, pause: 1, again: 1, ..some(2) };
     let c = system(&[Holder, Contender], SMALLEST, 1, 9, credits);
     holds(c, &[WINS, CHANGES_HANDS]);
 }

@@ -44,7 +44,9 @@ impl Challenger {
     pub(super) fn unheld(&mut self, registered: Instant, now: Instant) -> Out {
         match self.setup.mark {
             None => self.open_window(None, registered, now),
-            Some(_) if self.clean.is_some() => self.write(Write::Seize, now),
+            Some(_) if self.clean.is_some() && !self.setup.rules.keep(Rule::MarkReadUnderKey) => {
+                self.write(Write::Seize, now)
+            }
             Some(on) => self.read_head(on, For::Sparing(registered), now),
         }
     }
