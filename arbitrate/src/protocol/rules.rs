@@ -20,6 +20,8 @@ pub enum Rule {
     DeposedStaysOut,
     /// The window is waited where no reservation is found, too.
     WindowWithoutReservation,
+    /// The clean-release mark is read under the own flagged key, not before the REGISTER.
+    MarkReadUnderKey,
     /// The clean-release mark is read again after the RESERVE.
     MarkReadAgain,
     /// A mark counts for the last tenure only.
@@ -60,7 +62,7 @@ pub enum Rule {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Rules {
     #[cfg(feature = "teeth")]
-    broken: Option<Rule>,
+    broken: [Option<Rule>; 2],
 }
 
 impl Rules {
@@ -70,13 +72,20 @@ impl Rules {
 
     /// Every rule kept.
     #[cfg(feature = "teeth")]
-    pub const SOUND: Self = Self { broken: None };
+    pub const SOUND: Self = Self { broken: [None; 2] };
 
     /// All rules but one.
     #[cfg(feature = "teeth")]
     #[must_use]
     pub const fn without(rule: Rule) -> Self {
-        Self { broken: Some(rule) }
+        Self { broken: [Some(rule), None] }
+    }
+
+    /// All rules but these two: where either alone is enough.
+    #[cfg(feature = "teeth")]
+    #[must_use]
+    pub const fn without_both(a: Rule, b: Rule) -> Self {
+        Self { broken: [Some(a), Some(b)] }
     }
 
     #[cfg(not(feature = "teeth"))]
@@ -87,6 +96,6 @@ impl Rules {
 
     #[cfg(feature = "teeth")]
     pub(super) fn keep(self, rule: Rule) -> bool {
-        self.broken != Some(rule)
+        !self.broken.contains(&Some(rule))
     }
 }

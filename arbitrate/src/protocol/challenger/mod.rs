@@ -239,6 +239,9 @@ impl Challenger {
         if self.leave == Leave::Refused {
             return self.end(cancelled()).after(note);
         }
+        if s.holder.is_none() && !self.setup.rules.keep(Rule::MarkReadUnderKey) {
+            return self.read_mark_early(now).after(note);
+        }
         match self.setup.nexus_ghost.filter(|_| s.keys.ghost_on_nexus) {
             Some(g) if s.holder.is_some_and(|h| h.key == g) => self.register(g, now),
             Some(g) => self.write(Write::DropGhost(g), now),

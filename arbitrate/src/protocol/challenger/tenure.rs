@@ -9,6 +9,7 @@
 use super::look::{Ended, Purpose};
 use super::{ChallengeEnd, ChallengeNote, Challenger, Doubt, Out, Phase, Write};
 use crate::codec::quorum::{Formatted, Head, Record, Tenure};
+use crate::key::Key;
 use crate::protocol::rules::Rule;
 use crate::protocol::wire::{Command, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
@@ -21,6 +22,8 @@ const TENURES: u8 = 3;
 enum For {
     /// Nobody holds: may the window be spared? Holds the issue of the REGISTER.
     Sparing(Instant),
+    /// Before the REGISTER: only where the rule against it is broken on purpose.
+    Early,
     /// Held: which tenure comes next?
     Beginning,
     /// Does the tenure stand? Holds it and how its WRITE ended.
@@ -41,7 +44,18 @@ impl Challenger {
     pub(super) fn unheld(&mut self, registered: Instant, now: Instant) -> Out {
         match self.setup.mark {
             None => self.open_window(None, registered, now),
+            Some(_) if self.clean.is_some() && !self.setup.rules.keep(Rule::MarkReadUnderKey) => {
+                self.write(Write::Seize, now)
+            }
             Some(on) => self.read_head(on, For::Sparing(registered), now),
+        }
+    }
+
+    /// Breaks [`Rule::MarkReadUnderKey`].
+    pub(super) fn read_mark_early(&mut self, now: Instant) -> Out {
+        match self.setup.mark {
+            None => self.register(Key::default(), now),
+            Some(on) => self.read_head(on, For::Early, now),
         }
     }
 
@@ -85,6 +99,10 @@ impl Challenger {
     pub(super) fn on_head(&mut self, h: Reading, r: Reply<'_>, now: Instant) -> Out {
         match (h.purpose, r) {
             (For::Sparing(registered), Reply::Head(head)) => self.on_sparing(head, registered, now),
+            (For::Early, Reply::Head(head)) => {
+                self.clean = head.released().then_some(head);
+                self.register(Key::default(), now)
+            }
             // Unreadable is as good as unmarked.
             (For::Sparing(registered), _) => self.open_window(None, registered, now),
             (For::Beginning, Reply::Head(head)) => self.on_beginning(h.on, head, now),

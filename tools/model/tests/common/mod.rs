@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 #![allow(clippy::expect_used, reason = "a check that fails is a test that fails")]
 
+use arbitrate::protocol::{Rule, Rules};
 use palisade_model::config::{Config, Credits, Start, Units};
 use palisade_model::run::{Found, Until, explore};
 
@@ -24,6 +25,11 @@ pub(crate) fn any_faults(total: u8) -> Credits {
     }
 }
 
+/// These faults and no others, `total` of them together.
+pub(crate) fn some(total: u8) -> Credits {
+    Credits { total, ..Credits::default() }
+}
+
 /// A system of these nodes, contenders beginning by `begin_by`.
 pub(crate) fn system(nodes: &[Start], units: Units, begin_by: u8, horizon: u8, credits: Credits) -> Config {
     Config { begin_by, credits, ..Config::new(nodes, units, horizon) }
@@ -44,6 +50,12 @@ pub(crate) fn bites(config: Config, property: &'static str) {
     let broken = found.broken.expect("no counterexample: the checker has no teeth here");
     println!("broken in {} steps: {}\n{:?}", broken.path.len(), broken.property, broken.path);
     assert_eq!(broken.property, property);
+}
+
+/// Runs the check with the rule broken, and the same system with it kept.
+pub(crate) fn rule_matters(rule: Rule, config: Config, property: &'static str) {
+    holds(config.clone(), &[]);
+    bites(Config { rules: Rules::without(rule), ..config }, property);
 }
 
 fn report(config: Config, until: Until) -> Found {

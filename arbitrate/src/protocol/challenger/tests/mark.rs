@@ -125,3 +125,17 @@ fn a_preempted_holder_s_device_gets_a_new_tenure_too() {
         ["7.07 PREEMPT AND ABORT b1! a1: good", "7.11 WRITE tenure 5 b1: good", "7.13 REGISTER b1! b1: good"]
     );
 }
+
+#[test]
+fn one_of_several_waits_for_its_turn_with_a_mark_too() {
+    let mut bed = released(4);
+    let mut run = begin(&bed);
+    run.challenger = run.challenger.clone().gated();
+    run.up_to(&mut bed, |n| matches!(n, Next::Wait(_)));
+    assert!(run.challenger.is_ready());
+    assert_eq!(bed.changes(), ["0.02 REGISTER 0 b1!: good"]);
+    bed.now = at(1.0);
+    run.next = run.challenger.proceed(bed.now).next;
+    assert!(matches!(run.end(&mut bed), ChallengeEnd::Won { .. }));
+    assert_eq!(bed.changes()[0], "1.02 RESERVE b1!: good", "read again, and no window");
+}
