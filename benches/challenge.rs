@@ -71,6 +71,7 @@ fn challenge(c: &mut Criterion) {
                     command_timeout: Duration::from_secs(3),
                     aptpl: Aptpl::No,
                     nexus_key: None,
+                    formatted: None,
                     rules: Rules::default(),
                 };
                 let mut unobserved = Unobserved;

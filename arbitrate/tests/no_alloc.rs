@@ -232,7 +232,7 @@ impl ScsiDevice for Old {
     fn execute(&mut self, _: Request<'_>) -> Completion {
         self.sent += 1;
         let took = Duration::from_micros(20);
-        if self.sent % 3 != 0 {
+        if !self.sent.is_multiple_of(3) {
             return Completion::answered(Status::GOOD, 0, took);
         }
         let sense = Sense::new(SenseKey::UNIT_ATTENTION, 0x29, 0x03).emit_fixed();
