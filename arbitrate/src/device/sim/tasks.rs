@@ -7,6 +7,8 @@
 //! Invariant: a command is executed once or never. Times are CLOCK_BOOTTIME, the same for every process of
 //! a machine.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::faults::MAX_DELAY_MS;
@@ -16,6 +18,9 @@ use crate::time::Instant;
 
 /// How many commands wait at the most; one more is answered TASK SET FULL.
 pub(super) const MAX_TASKS: usize = 8;
+
+/// The longest delay.
+const LONGEST: Duration = Duration::from_millis(MAX_DELAY_MS as u64);
 
 /// A command that waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -70,6 +75,9 @@ impl Tasks {
             .find(|a| self.list.iter().all(|t| t.area != *a))?;
         self.added = self.added.wrapping_add(1);
         let Delayed { nexus, cdb, sent, sum, due, patience } = *d;
+        // A sender that still waits executes it at once when it is due: one that does not do so within
+        // ten minutes more is dead, whatever its deadline.
+        let patience = patience.min(due + LONGEST);
         let (due, patience) = (due.as_nanos(), patience.as_nanos());
         self.list.push(Task { tag: self.added, nexus, cdb, area, sent, sum, due, patience });
         self.list.last()
@@ -113,9 +121,59 @@ impl Task {
 
     /// A clock that began anew (a reboot) leaves no command waiting for ever.
     fn is_due(&self, now: Instant) -> bool {
-        let longest = u64::from(MAX_DELAY_MS) * 1_000_000;
+        let longest = (now + LONGEST).as_nanos();
         let now = now.as_nanos();
-        (self.due <= now && self.patience <= now) || self.due > now.saturating_add(longest)
+        (self.due <= now && self.patience <= now) || self.due > longest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
+    }
+
+    fn delayed(nexus: u8, due: Instant, patience: Instant) -> Delayed {
+        Delayed { nexus: NexusId(nexus), cdb: Cdb::new([0; 6]), sent: 0, sum: 0, due, patience }
+    }
+
+    #[test]
+    fn a_command_is_due_when_its_time_came_and_its_sender_gave_up() {
+        let mut t = Tasks::default();
+        t.add(&delayed(0, at(30), at(10))).unwrap();
+        t.add(&delayed(1, at(20), at(40))).unwrap();
+        assert_eq!(t.take_due(at(29)), None, "one is early, the other's sender still waits");
+        assert_eq!(t.take_due(at(30)).map(|t| t.nexus), Some(NexusId(0)));
+        assert_eq!(t.take_due(at(39)), None);
+        assert_eq!(t.take_due(at(40)).map(|t| t.nexus), Some(NexusId(1)));
+        assert!(t.is_empty());
+    }
+
+    #[test]
+    fn the_earliest_goes_first_and_each_has_an_area_of_its_own() {
+        let mut t = Tasks::default();
+        for due in [50, 30, 40, 30] {
+            t.add(&delayed(0, at(due), at(0))).unwrap();
+        }
+        assert!(t.is_sound(1) && !t.is_sound(0));
+        let order: Vec<_> = std::iter::from_fn(|| t.take_due(at(99))).map(|t| (t.due, t.tag)).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        let areas = (0..MAX_TASKS).map(|_| t.add(&delayed(0, at(1), at(1))).map(|t| t.area));
+        assert_eq!(areas.collect::<Vec<_>>(), (0..8).map(Some).collect::<Vec<_>>());
+        assert!(t.add(&delayed(0, at(1), at(1))).is_none());
+    }
+
+    #[test]
+    fn neither_a_dead_sender_nor_a_new_clock_keeps_a_command_for_ever() {
+        let end = Instant::from_nanos(u64::MAX);
+        let mut t = Tasks::default();
+        t.add(&delayed(0, at(5), end)).unwrap();
+        assert_eq!(t.take_due(at(600_004)), None);
+        assert!(t.take_due(at(600_005)).is_some(), "its sender would have come long ago");
+        t.add(&delayed(0, at(999_000_000), at(999_000_000))).unwrap();
+        assert!(t.take_due(at(1)).is_some(), "no delay is that long: the machine was started again");
     }
 }
 
