@@ -186,6 +186,24 @@ fn power_loss_without_aptpl_deposes_the_owner() {
 }
 
 #[test]
+fn who_unregisters_leaves_the_others_their_persistence() {
+    let s = Stage::new();
+    let active = || s.verb("capabilities", "observer", &[]).must(0).json()["aptpl_active"].as_bool();
+    s.verb("register", "a", &["--key", "aa", "--aptpl"]).must(0);
+    s.verb("register", "b", &["--key", "bb", "--aptpl"]).must(0);
+    s.verb("unregister", "b", &["--key", "bb"]).must(0);
+    assert_eq!(active(), Some(true));
+    s.fault(&["now", "power-loss"]).must(0);
+    assert_eq!(s.keys(), ["00000000000000aa"]);
+    // Registering without --aptpl is said to be what it is.
+    let careless = s.verb("register", "b", &["--key", "bb"]).must(0);
+    assert!(careless.err.contains("EVERY registration"), "{}", careless.err);
+    assert_eq!(active(), Some(false));
+    let quiet = s.verb("register", "b", &["--key", "bb", "--existing", "bb"]).must(0);
+    assert_eq!(quiet.err, "");
+}
+
+#[test]
 fn a_memory_that_fails_ends_the_lease_and_is_replaced() {
     let s = Stage::new();
     let owner = s.defend(1, &["--acquire"]);

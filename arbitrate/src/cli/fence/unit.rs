@@ -124,7 +124,7 @@ fn one(spec: &str, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
     for name in paths_of(spec) {
         match arbitrate::device::open::open(&name) {
             Ok(d) => {
-                paths.push(d);
+                paths.push(crate::cli::recording::wrap(d));
                 names.push(name);
             }
             Err(e @ (OpenError::NotThere(_) | OpenError::Io { .. } | OpenError::Sim(_))) => {

@@ -117,15 +117,6 @@ impl Script {
         if lines.is_empty() { Err(ReadError::Empty) } else { Ok(Self { lines }) }
     }
 
-    /// The nexuses, each once, in the order of their coming.
-    pub fn nexuses(&self) -> impl Iterator<Item = &NexusLine> {
-        let mut seen = std::collections::BTreeSet::new();
-        self.lines.iter().filter_map(move |(_, l)| match l {
-            Line::Nexus(n) if seen.insert(&n.nexus) => Some(n),
-            _ => None,
-        })
-    }
-
     fn answers(&self) -> impl Iterator<Item = (Cdb, &[u8])> {
         self.lines.iter().filter_map(|(_, l)| match l {
             Line::Command(c) if c.answer.status == Some(Status::GOOD.0) => {
@@ -161,7 +152,8 @@ impl Script {
         })
     }
 
-    /// Runs it on the devices that `open` gives for its nexuses, up to the first difference.
+    /// Runs it on the devices that `open` gives for its nexuses, each asked for once and when the recording
+    /// comes to it, up to the first difference.
     ///
     /// # Errors
     /// What `open` says.
@@ -171,11 +163,14 @@ impl Script {
         mut open: impl FnMut(&NexusLine) -> Result<Box<dyn ScsiDevice>, E>,
     ) -> Result<Replayed, E> {
         let mut devices = BTreeMap::new();
-        for n in self.nexuses() {
-            devices.insert(n.nexus.as_str(), open(n)?);
-        }
         let mut done = Replayed::default();
         for (line, l) in &self.lines {
+            // Not before: who is known decides who is told of a reset, and what ALL_TG_PT covers.
+            if let Line::Nexus(n) = l
+                && !devices.contains_key(n.nexus.as_str())
+            {
+                devices.insert(n.nexus.as_str(), open(n)?);
+            }
             // Checked when it was read.
             let Some(device) = devices.get_mut(l.nexus()) else { continue };
             let parted = match l {

@@ -1,10 +1,12 @@
 //! What is written reads again, and a recording of the embedded unit replays on a fresh one.
 
+use proptest::prelude::*;
+
 use super::line::LineError;
 use super::replay::{ReadError, Script, Unanswered};
 use super::*;
 use crate::codec::Cdb;
-use crate::codec::pr::{Aptpl, PrOut, ReservationType, read_full_status_cdb, read_keys_cdb};
+use crate::codec::pr::{Abort, Aptpl, PrOut, Preempt, ReservationType, read_full_status_cdb, read_keys_cdb};
 use crate::device::sim::faults::{Effect, Filter, NewFault};
 use crate::device::sim::{CreateOptions, SimDevice, SimError};
 use crate::key::Key;
@@ -123,6 +125,20 @@ fn a_recording_replays_on_a_fresh_unit() {
 }
 
 #[test]
+fn a_nexus_that_came_later_comes_later_again() {
+    let lab = Lab::new();
+    let to = lab.recording();
+    let mut a = lab.recorded("a", &to);
+    out(&mut a, &PrOut::register(NONE, KA, Aptpl::No).for_all_target_ports());
+    a.reset(ResetScope::LogicalUnit, Escalate::No, NEVER).unwrap();
+    let mut late = lab.recorded("a&port=2", &to);
+    send(&mut late, TEST_UNIT_READY, Data::None);
+    send(&mut late, read_keys_cdb(64), Data::In(&mut [0; 64]));
+    let same = lab.replay(&lab.tape(), Unanswered::Executed);
+    assert_eq!((same.difference, same.commands), (None, 3), "not registered, and not told of the reset");
+}
+
+#[test]
 fn the_first_difference_is_shown() {
     let lab = Lab::new();
     let tape = scene(&lab);
@@ -231,4 +247,45 @@ fn a_file_that_takes_no_more_loses_lines_and_no_answers() {
     let c = out(&mut a, &PrOut::register(NONE, KA, Aptpl::No));
     assert_eq!(c.delivery, Delivery::Answered(crate::codec::Status::GOOD));
     assert_eq!(to.lost(), 2);
+}
+
+/// A command as chosen by chance: which of them, with which keys.
+fn any_step() -> impl Strategy<Value = (usize, u8, u8, u8, u8)> {
+    (0usize..3, 0u8..12, 0u8..4, 0u8..4, 0u8..7)
+}
+
+fn do_step(d: &mut dyn ScsiDevice, (what, own, other, kind): (u8, u8, u8, u8)) {
+    let key = |n: u8| Key::from_u64(u64::from(n));
+    let kind = ReservationType::ALL[usize::from(kind) % ReservationType::ALL.len()];
+    let preempt = |abort| PrOut::preempt(Preempt { own: key(own), victim: key(other), kind, abort });
+    match what {
+        0 => drop(out(d, &PrOut::register(key(own), key(other), Aptpl::Yes))),
+        1 => drop(out(d, &PrOut::register_and_ignore(key(other), Aptpl::No).for_all_target_ports())),
+        2 => drop(out(d, &PrOut::reserve(key(own), kind))),
+        3 => drop(out(d, &PrOut::release(key(own), kind))),
+        4 => drop(out(d, &preempt(Abort::Yes))),
+        5 => drop(out(d, &PrOut::clear(key(own)))),
+        6 => drop(send(d, read_keys_cdb(200), Data::In(&mut [0; 200]))),
+        7 => drop(send(d, read_full_status_cdb(1000), Data::In(&mut [0; 1000]))),
+        8 => drop(send(d, Cdb::new([0x2a, 0, 0, 0, 0, other, 0, 0, 1, 0]), Data::Out(&[own; 512]))),
+        9 => drop(send(d, Cdb::new([0x28, 0, 0, 0, 0, other, 0, 0, 1, 0]), Data::In(&mut [0; 512]))),
+        10 => drop(send(d, Cdb::new([0x16 + (own & 1), 0, 0, 0, 0, 0]), Data::None)),
+        _ => drop(d.reset(ResetScope::LogicalUnit, Escalate::No, NEVER)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_was_sent_replays_the_same(steps in proptest::collection::vec(any_step(), 1..60)) {
+        let lab = Lab::new();
+        let to = lab.recording();
+        let mut devices = ["a", "b", "a&port=2"].map(|who| lab.recorded(who, &to));
+        for (n, what, own, other, kind) in &steps {
+            do_step(&mut devices[*n], (*what, *own, *other, *kind));
+        }
+        let same = lab.replay(&lab.tape(), Unanswered::Executed);
+        prop_assert_eq!(same.difference, None);
+        prop_assert_eq!(same.commands + same.resets, steps.len());
+    }
 }
