@@ -59,7 +59,7 @@ struct Keeper {
 }
 
 pub(super) fn run(a: &args::Defend, with: Options) -> Outcome {
-    check(&a.node)?;
+    check(&a.device, &a.node, &a.paths)?;
     if a.legacy.reset.is_some() && !a.acquire {
         return Err(Failure::new(
             Exit::Usage,
