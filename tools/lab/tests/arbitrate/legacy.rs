@@ -1,7 +1,7 @@
 //! Legacy mode on a real kernel: RESERVE(6) and resets on LIO and on scsi_debug.
 
 use anyhow::{Context, Result};
-use palisade_lab::{Guest, Job, Layout};
+use palisade_lab::{Guest, Job, Layout, Setup, Watchdog};
 use serde_json::Value;
 
 use crate::{PATIENCE, disk, guest, node_command, ours, verb, write};
@@ -132,5 +132,17 @@ fn scsi_debug_takes_reserve_and_tells_of_bus_resets() -> Result<()> {
     assert!(after.contains("\"event\":\"confirmed\""), "reserved again at once: {out}");
     // A RESERVE(6) that the bus reset held up beyond its deadline leaves a doubt.
     assert!([0, 3].contains(&end.status), "{end:?}");
+    Ok(())
+}
+
+#[test]
+fn a_challenge_longer_than_the_watchdog_is_survived_and_a_dead_owner_is_not() -> Result<()> {
+    let softdog = |s: Setup| s.watchdog(Watchdog::Softdog { margin_s: 60 });
+    let Some(g) = guest(Layout::iscsi(), softdog)? else { return Ok(()) };
+    // Window and hold are 12 s, the watchdog's timeout is 3 s.
+    let owner = defend(&g, 1, "--watchdog /dev/watchdog")?;
+    owner.signal("KILL").ok();
+    let exit = g.wait_exit(PATIENCE)?;
+    assert_eq!(exit.reason.as_deref(), Some("guest-reset"), "{exit:?}");
     Ok(())
 }
