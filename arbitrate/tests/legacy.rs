@@ -214,6 +214,7 @@ fn a_dry_run_changes_nothing() {
 fn options_that_mean_nothing_here_are_refused() {
     let s = Stage::new();
     assert_eq!(challenge(&s, 1, &["--exclusive-access"]).0, 2);
+    assert_eq!(challenge(&s, 1, &["--paths"]).0, 2);
     assert_eq!(
         Running::start(s.node("challenge", 1, &["--reset", "lun"])).end().0,
         2,

@@ -3,13 +3,15 @@
 //! The same two threads as in persistent mode: the keeper acquires, ticks, feeds and stops and never
 //! prints; the main thread prints and talks to the service manager.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::device::ScsiDevice;
 use arbitrate::key::Key;
-use arbitrate::protocol::{FedWatchdog, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefender, LegacyEnd};
+use arbitrate::protocol::{
+    FedWatchdog, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefender, LegacyEnd, LegacyNote,
+};
 use arbitrate::runtime::crew::{self, Listener, Task};
 use arbitrate::runtime::executor::{Executor, Sent};
 use arbitrate::runtime::handover;
@@ -59,7 +61,7 @@ struct Keeper {
 }
 
 pub(super) fn run(a: &args::Defend, with: Options) -> Outcome {
-    check(&a.node)?;
+    check(&a.device, &a.node, &a.paths)?;
     if a.legacy.reset.is_some() && !a.acquire {
         return Err(Failure::new(
             Exit::Usage,
@@ -201,11 +203,13 @@ fn acquire(
     signals: &mut SystemPacer,
 ) -> Result<LegacyDefender, LegacyEnd> {
     let watchdog = desk.watchdog.take();
-    let end = while_fed(watchdog.as_ref(), || {
+    let permit = AtomicU64::new((clock::now() + contest.reset_timeout).as_nanos());
+    let end = while_fed(watchdog.as_ref(), &permit, || {
         let mut ears = Ears(&std::cell::RefCell::new(&mut desk.writer));
         let told = ears.0;
         let mut on = Executor::new(device, &mut ears);
         contest.run(&mut on, signals, &mut |at, note| {
+            permit.store(fed_until(contest, at, note).as_nanos(), Ordering::Release);
             told.borrow_mut().tell(Message::Legacy(at, *note));
         })
     });
@@ -227,14 +231,31 @@ fn acquire(
     Ok(contest.defender(lease.until, fed, clock::now()))
 }
 
-/// Runs `f` while another thread feeds the watchdog; it has stopped when this returns.
-fn while_fed<T>(watchdog: Option<&Watchdog>, f: impl FnOnce() -> T) -> T {
+/// How long the watchdog may be fed without another note. Where the next RESERVE(6) may be the one that
+/// makes this node the owner, it ends `tick_budget` after its issue, as after every confirmation: a later
+/// feed could let the watchdog bite after another's hold.
+fn fed_until(contest: &LegacyContest, at: Instant, note: &LegacyNote) -> Instant {
+    let spec = contest.timing.spec();
+    match *note {
+        LegacyNote::Waiting { window_end } => window_end + spec.tick_budget,
+        LegacyNote::Reserving => at + spec.tick + spec.tick_budget,
+        LegacyNote::Holding { until, .. } => until.min(at + spec.tick) + spec.tick_budget,
+        // A whole hold lies between this and ownership.
+        _ => at + contest.reset_timeout + spec.tick,
+    }
+}
+
+/// Runs `f` while another thread feeds the watchdog, up to `permit` (nanoseconds, raised by `f`); it has
+/// stopped when this returns.
+fn while_fed<T>(watchdog: Option<&Watchdog>, permit: &AtomicU64, f: impl FnOnce() -> T) -> T {
     let Some(watchdog) = watchdog else { return f() };
     let over = AtomicBool::new(false);
     std::thread::scope(|s| {
         let feeder = s.spawn(|| {
             while !over.load(Ordering::Acquire) {
-                watchdog.feed();
+                if clock::now() < Instant::from_nanos(permit.load(Ordering::Acquire)) {
+                    watchdog.feed();
+                }
                 std::thread::park_timeout(watchdog.timeout() / 4);
             }
         });
@@ -328,4 +349,65 @@ pub(super) fn notify(ready: &mut bool, note: &LegacyDefenceNote) {
         LegacyDefenceNote::Releasing => &[NotifyState::Stopping, NotifyState::Status("releasing")],
     };
     let _ = sd_notify::notify(states);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arbitrate::device::ResetScope;
+    use arbitrate::protocol::{Command, Event};
+    use arbitrate::protocol::{LegacyChallenger, LegacySetup, Next, Profile, Reply, Rules, Timing};
+    use std::time::Duration;
+
+    /// Through a whole challenge: fed all the time until it is won, and not past `tick_budget` then.
+    #[test]
+    fn a_challenge_is_fed_throughout_and_its_victory_on_time() {
+        let timing = Timing::profile(Profile::Classic);
+        let second = Duration::from_secs(1);
+        let contest = LegacyContest {
+            scope: ResetScope::LogicalUnit,
+            timing,
+            command_timeout: second * 3,
+            reset_timeout: second * 15,
+        };
+        let mut now = Instant::from_nanos(1_000_000_000);
+        let mut permit = now + contest.reset_timeout;
+        let mut c = LegacyChallenger::new(LegacySetup {
+            scope: contest.scope,
+            timing,
+            command_timeout: contest.command_timeout,
+            reset_timeout: contest.reset_timeout,
+            rules: Rules::default(),
+        });
+        let mut step = c.start(now);
+        let (mut probed, mut issued) = (false, now);
+        loop {
+            for note in &step.notes {
+                permit = fed_until(&contest, now, note);
+            }
+            assert!(now <= permit, "starved at {now:?}");
+            step = match step.next {
+                Next::Wait(until) => {
+                    now = until;
+                    c.handle(Event::Wake, now)
+                }
+                Next::Issue { command, deadline } => {
+                    issued = now;
+                    let late = Duration::from_millis(1);
+                    let reply = match command {
+                        Command::TestUnitReady if !std::mem::replace(&mut probed, true) => Reply::Conflict,
+                        Command::ReadKeys => Reply::Conflict,
+                        _ => Reply::Good,
+                    };
+                    now = deadline - late;
+                    c.handle(Event::Reply(reply), now)
+                }
+                Next::End(end) => {
+                    assert!(matches!(end, LegacyEnd::Won { lease, .. } if lease.from == issued), "{end:?}");
+                    break;
+                }
+            };
+        }
+        assert!(permit <= issued + timing.spec().tick_budget, "fed too late: {permit:?}, issued {issued:?}");
+    }
 }

@@ -21,7 +21,7 @@ use crate::cli::session::{self, Options, Talk};
 use crate::cli::timeline::{Timeline, millis};
 
 pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
-    check(&a.node)?;
+    check(&a.device, &a.node, &a.paths)?;
     let node = Node::new(&a.node)?;
     let mut pacer = Countdown { inner: signals()?, out: with.out };
     let mut device = session::device(&a.device)?;

@@ -21,7 +21,7 @@ pub(crate) fn not_won(device: &str, end: &LegacyEnd) -> Failure {
             let (answer, next) = match met {
                 Met::AfterReset => (
                     "still reserved by another right after the reset: its owner was quick, or this reset does not break reservations here",
-                    "where the owner is known to be dead, challenge with a larger --reset, or have the disk freed at its target",
+                    "where the owner is known to be dead, challenge with another --reset (lun breaks reservations nearly everywhere)",
                 ),
                 Met::AfterWindow => (
                     "defended: another initiator reserved the disk within the window",

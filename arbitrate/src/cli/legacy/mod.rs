@@ -8,6 +8,7 @@ mod plan;
 pub(super) mod timeline;
 
 use arbitrate::device::ResetScope;
+use arbitrate::device::multipath::{Asked, candidates};
 use clap::{Args, ValueEnum};
 
 pub(super) use challenge::run as challenge;
@@ -16,6 +17,7 @@ pub(super) use plan::Plan;
 use super::args;
 use super::exit::Exit;
 use super::output::Failure;
+use super::paths::PathsArg;
 
 /// How a disk without persistent reservations is shared.
 #[derive(Args, Debug)]
@@ -48,13 +50,22 @@ impl LegacyMode {
 }
 
 /// Options that mean nothing in legacy mode are refused, not ignored.
-pub(super) fn check(node: &args::Node) -> Result<(), Failure> {
+pub(super) fn check(device: &str, node: &args::Node, paths: &PathsArg) -> Result<(), Failure> {
+    let failed = |tried: &str, answer: &str, next: &str| Failure::new(Exit::Usage, tried, answer, next);
     if node.exclusive_access {
-        return Err(Failure::new(
-            Exit::Usage,
+        return Err(failed(
             "--legacy --exclusive-access",
             "an SPC-2 reservation has no type: it keeps everybody else from reading and writing",
             "leave --exclusive-access out",
+        ));
+    }
+    // What cannot be found out is not in the way: opening the device says what it is.
+    let many = candidates(device).is_ok_and(|c| c.asked != Asked::ForOnePath);
+    if paths.paths || many {
+        return Err(failed(
+            "--legacy on all paths of a unit",
+            "an SPC-2 reservation belongs to one path: this host's other paths would meet the conflict themselves",
+            "name one path, and let nothing on this host use another",
         ));
     }
     Ok(())

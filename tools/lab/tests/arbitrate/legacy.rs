@@ -1,7 +1,7 @@
 //! Legacy mode on a real kernel: RESERVE(6) and resets on LIO and on scsi_debug.
 
 use anyhow::{Context, Result};
-use palisade_lab::{Guest, Job, Layout};
+use palisade_lab::{Guest, Job, Layout, Setup, Watchdog};
 use serde_json::Value;
 
 use crate::{PATIENCE, disk, guest, node_command, ours, verb, write};
@@ -68,7 +68,7 @@ fn a_target_reset_of_lio_breaks_nothing_and_is_not_called_done() -> Result<()> {
     let owner = defend(&g, 1, "")?;
     owner.signal("KILL")?;
     let (code, end) = challenge(&g, 2, "--reset target")?;
-    eprintln!("target: {code} {end}");
+    // The kernel calls the dropped session a success; a session that takes long to return is a doubt.
     assert!(code == 3 || code == 10, "{end}");
     assert_eq!(write(&g, 2)?, 24, "the dead owner's reservation stands");
     // The reset of the logical unit does it.
@@ -83,8 +83,8 @@ fn a_bus_reset_is_not_offered_over_iscsi() -> Result<()> {
     let (code, end) = ours(&g, &format!("exec arbitrate legacy reserve {} --json", disk(&g, 1)?))?;
     assert_eq!(code, 0, "{end}");
     let (code, end) = challenge(&g, 2, "--reset bus")?;
-    eprintln!("bus: {code} {end}");
-    assert!(code == 3 || code == 9, "{end}");
+    // The kernel says EIO, which may be anything: never called refused.
+    assert_eq!(code, 3, "{end}");
     assert_eq!(write(&g, 2)?, 24, "the reservation stands");
     Ok(())
 }
@@ -120,8 +120,8 @@ fn scsi_debug_takes_reserve_and_tells_of_bus_resets() -> Result<()> {
         );
         Ok(ours(&g, &command)?.1)
     };
-    // 29/01 and 29/02, in decimal.
-    for (scope, told) in [("lun", "\"asc\":41,\"ascq\":1"), ("bus", "\"asc\":41,\"ascq\":2")] {
+    // 29/00 and 29/02, in decimal.
+    for (scope, told) in [("lun", "\"asc\":41,\"ascq\":0"), ("bus", "\"asc\":41,\"ascq\":2")] {
         let said = reset(scope)?;
         owner.wait_line(told, PATIENCE).with_context(|| format!("{scope}: {said}"))?;
     }
@@ -132,5 +132,17 @@ fn scsi_debug_takes_reserve_and_tells_of_bus_resets() -> Result<()> {
     assert!(after.contains("\"event\":\"confirmed\""), "reserved again at once: {out}");
     // A RESERVE(6) that the bus reset held up beyond its deadline leaves a doubt.
     assert!([0, 3].contains(&end.status), "{end:?}");
+    Ok(())
+}
+
+#[test]
+fn a_challenge_longer_than_the_watchdog_is_survived_and_a_dead_owner_is_not() -> Result<()> {
+    let softdog = |s: Setup| s.watchdog(Watchdog::Softdog { margin_s: 60 });
+    let Some(g) = guest(Layout::iscsi(), softdog)? else { return Ok(()) };
+    // Window and hold are 12 s, the watchdog's timeout is 3 s.
+    let owner = defend(&g, 1, "--watchdog /dev/watchdog")?;
+    owner.signal("KILL").ok();
+    let exit = g.wait_exit(PATIENCE)?;
+    assert_eq!(exit.reason.as_deref(), Some("guest-reset"), "{exit:?}");
     Ok(())
 }
