@@ -274,6 +274,85 @@ fn a_hundred_ticks_of_legacy_mode_with_resets_allocate_nothing() {
 }
 
 #[test]
+fn a_race_over_three_devices_allocates_nothing_after_it_was_made() {
+    use arbitrate::protocol::{
+        Command, Configured, DefenceSetup, Event, Race, RaceEvent, RaceNote, RaceSetup, Reply, SeatNext,
+        Weight,
+    };
+    let me = key(1, Stance::Settled);
+    let holder = Holder { key: me, kind: ReservationType::WriteExclusiveRegistrantsOnly };
+    let calm = KeysView::emit(Generation(8), &[me]);
+    let challenged = KeysView::emit(Generation(8), &[me, key(2, Stance::Challenging)]);
+    let start = Instant::from_nanos(1_000_000_000);
+    let setup = RaceSetup {
+        configured: Configured::new(3).unwrap(),
+        timing: Timing::profile(Profile::Classic),
+        weight: Weight::HEAVIEST,
+        seed: 1,
+        attempts: 1,
+        watchdog: None,
+        rules: Rules::default(),
+    };
+    let defence = DefenceSetup {
+        key: me,
+        cluster: ClusterId::of_name("t"),
+        kind: holder.kind,
+        timing: setup.timing,
+        watchdog: None,
+        tenure: None,
+        first: FirstLease::Until(start + Duration::from_secs(6)),
+        rules: Rules::default(),
+    };
+    let held = [(0, defence.clone()), (1, defence.clone()), (2, defence)];
+    let mut race = Race::taking_over(setup, &held, start);
+    let (mut confirmed, mut ended) = (0u64, 0u64);
+    let before = allocations();
+    let mut now = start;
+    for turn in 0..3000u32 {
+        // After a while the third device falls silent, and at last the second, too.
+        for i in 0..3 {
+            now = now + Duration::from_micros(300);
+            let silent = (i == 2 && turn > 500) || (i == 1 && turn > 1000);
+            let event = match race.next(i) {
+                SeatNext::Wait(at) => {
+                    now = now.max(at);
+                    RaceEvent::Device(i, Event::Wake)
+                }
+                SeatNext::Issue { deadline, .. } if silent => {
+                    now = now.max(deadline);
+                    let unknown = Reply::Unknown(arbitrate::protocol::NoAnswer::Outstanding);
+                    RaceEvent::Device(i, Event::Reply(unknown))
+                }
+                SeatNext::Issue { command, .. } => RaceEvent::Device(
+                    i,
+                    Event::Reply(match command {
+                        Command::ReadKeys if turn % 7 == 3 => {
+                            Reply::Keys(KeysView::parse(&challenged).unwrap())
+                        }
+                        Command::ReadKeys => Reply::Keys(KeysView::parse(&calm).unwrap()),
+                        Command::ReadReservation => Reply::Reservation(ReadReservation {
+                            generation: Generation(8),
+                            holder: Some(holder),
+                        }),
+                        _ => Reply::Good,
+                    }),
+                ),
+                SeatNext::Find => RaceEvent::Missing(i),
+                SeatNext::Idle => RaceEvent::Wake,
+            };
+            for n in &race.handle(event, now).notes {
+                confirmed += u64::from(matches!(n, RaceNote::Confirmed { .. }));
+                ended += u64::from(matches!(n, RaceNote::OwnershipEnded { .. }));
+            }
+        }
+    }
+    let during = allocations() - before;
+    assert!(confirmed > 50, "{confirmed}");
+    assert_eq!(ended, 1, "the second silent device ended it");
+    assert_eq!(during, 0, "the fencing path allocated");
+}
+
+#[test]
 fn the_counter_counts() {
     let before = allocations();
     drop(std::hint::black_box(vec![1u8]));

@@ -277,6 +277,8 @@ pub(crate) struct Challenge {
     /// The device
     pub(crate) device: String,
     #[command(flatten)]
+    pub(crate) quorum: super::quorum::args::Quorum,
+    #[command(flatten)]
     pub(crate) node: Node,
     #[command(flatten)]
     pub(crate) paths: super::paths::PathsArg,
@@ -291,6 +293,8 @@ pub(crate) struct Challenge {
 pub(crate) struct Defend {
     /// The device
     pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) quorum: super::quorum::args::Quorum,
     #[command(flatten)]
     pub(crate) node: Node,
     #[command(flatten)]

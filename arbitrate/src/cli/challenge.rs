@@ -28,6 +28,9 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
     if a.legacy.legacy {
         return super::legacy::challenge(a, with);
     }
+    if a.quorum.is_several() {
+        return super::quorum::challenge(a, with);
+    }
     let node = Node::new(&a.node)?;
     let mut pacer = Countdown { inner: signals()?, out: with.out };
     let Opened { mut device, all } = paths::open(&a.device, &a.paths, node.timing)?;
@@ -48,12 +51,12 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
     let mut lives = plan.lives()?;
     let runtime = node.runtime_place(&id.name);
     handover::forget(&runtime).map_err(|e| store(&e))?;
-    let timeline = Timeline { start: pacer.now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline::new(pacer.now(), node.cluster, with.out);
     if let Some(all) = &all {
         all.say(&timeline, pacer.now());
     }
     let end = contest
-        .run(&mut lives, &mut on, &mut pacer, &mut Spectator { timeline })
+        .run_after(a.quorum.delay(&node), &mut lives, &mut on, &mut pacer, &mut Spectator { timeline })
         .map_err(|e| lives_failed(&e))?;
     let took = pacer.now().since(timeline.start);
     let (end, joined) = match (all, end) {

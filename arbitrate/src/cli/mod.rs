@@ -17,6 +17,7 @@ mod node;
 mod output;
 mod paths;
 mod profile_file;
+mod quorum;
 mod recording;
 mod replay;
 mod session;

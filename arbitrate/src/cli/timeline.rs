@@ -17,20 +17,36 @@ pub(crate) struct Timeline {
     pub(crate) start: Instant,
     pub(crate) cluster: ClusterId,
     pub(crate) out: Output,
+    /// Which of several devices it is about.
+    on: Option<&'static str>,
 }
 
 impl Timeline {
+    /// Of one device, or of what is no device's alone.
+    pub(crate) const fn new(start: Instant, cluster: ClusterId, out: Output) -> Self {
+        Self { start, cluster, out, on: None }
+    }
+
+    /// The same, of one of several devices.
+    pub(crate) const fn on(self, device: &'static str) -> Self {
+        Self { on: Some(device), ..self }
+    }
+
     /// Says one thing that happened at `at`.
     pub(crate) fn say(&self, at: Instant, event: &str, text: &str, mut fields: Value) {
         let s = at.since(self.start);
         if let Value::Object(m) = &mut fields {
             m.insert("at_ms".into(), json!(millis(s)));
             m.insert("text".into(), json!(text));
+            if let Some(device) = self.on {
+                m.insert("device".into(), json!(device));
+            }
         }
         if self.out.watched() {
             self.out.countdown("");
         }
-        self.out.event(&format!("{:>8.3} s  {text}", s.as_secs_f64()), event, fields);
+        let on = self.on.map(|d| format!("{d}: ")).unwrap_or_default();
+        self.out.event(&format!("{:>8.3} s  {on}{text}", s.as_secs_f64()), event, fields);
     }
 
     pub(crate) fn challenge(&self, at: Instant, note: &ChallengeNote) {

@@ -9,13 +9,13 @@ use crate::codec::pr::{Aptpl, KeysView, ReservationType};
 use crate::codec::quorum::Formatted;
 use crate::key::{ClusterId, Incarnation, Key, NodeNumber};
 use crate::protocol::{
-    ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Command, DefenceEnd, DefenceNote, DefenceSetup,
-    Defender, FedWatchdog, FirstLease, HeldTenure, Lease, Lives, Reply, Rules, Timing,
+    ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Command, DefenceEnd, DefenceNote,
+    DefenceSetup, Defender, FedWatchdog, FirstLease, HeldTenure, Lease, Lives, Refusal, Reply, Rules, Timing,
 };
 use crate::runtime::drive;
 use crate::runtime::executor::Executor;
 use crate::runtime::lives::{LivesError, LivesFile};
-use crate::runtime::pacer::Pacer;
+use crate::runtime::pacer::{Pacer, Woke};
 use crate::time::Instant;
 
 /// How often a challenge begins again because the target lost its memory.
@@ -79,6 +79,25 @@ pub trait Audience {
 }
 
 impl Contest {
+    /// As [`Contest::run`], `delay` later, for the node's weight; a signal meanwhile withdraws it.
+    ///
+    /// # Errors
+    /// As [`Contest::run`].
+    pub fn run_after(
+        &self,
+        delay: Duration,
+        lives: &mut LivesFile,
+        on: &mut Executor<'_>,
+        pacer: &mut dyn Pacer,
+        audience: &mut dyn Audience,
+    ) -> Result<ContestEnd, LivesError> {
+        if !delay.is_zero() && pacer.wait(pacer.now() + delay) == Woke::Stop {
+            let (why, cleanup) = (Refusal::Cancelled, Cleanup::NotNeeded);
+            return Ok(ContestEnd::Not(ChallengeEnd::Refused { why, cleanup }));
+        }
+        self.run(lives, on, pacer, audience)
+    }
+
     /// Challenges, up to three times where the target loses its memory meanwhile.
     ///
     /// # Errors
@@ -106,25 +125,7 @@ impl Contest {
         pacer: &mut dyn Pacer,
         audience: &mut dyn Audience,
     ) -> Result<ContestEnd, LivesError> {
-        let ghosts = self.ghosts(&lives.keys());
-        let deadline = pacer.now() + self.command_timeout;
-        let present = match on.run(&Command::ReadKeys, deadline, pacer) {
-            Reply::Keys(v) => self.present(v, &ghosts),
-            // The challenger's own survey meets the same and says it in its words.
-            _ => Present::default(),
-        };
-        let incarnation = lives.fresh(present.newest)?;
-        let mut challenger = Challenger::new(ChallengeSetup {
-            lives: Lives::new(self.cluster, self.node, &ghosts),
-            incarnation,
-            nexus_ghost: self.nexus_key.or(present.ghost),
-            kind: self.kind,
-            aptpl: self.aptpl,
-            timing: self.timing,
-            command_timeout: self.command_timeout,
-            mark: self.formatted,
-            rules: self.rules,
-        });
+        let mut challenger = Challenger::new(self.fresh_life(lives, on, pacer)?);
         let mut watchdog = None;
         let end = drive::challenge(&mut challenger, on, pacer, &mut |at, note| {
             let owner_next = match note {
@@ -154,6 +155,37 @@ impl Contest {
         Ok(match first {
             Ok(lease) => ContestEnd::Owned { defender, lease, from },
             Err(end) => ContestEnd::NotConfirmed { key, end },
+        })
+    }
+
+    /// Takes a fresh incarnation and says what a challenge begins from.
+    ///
+    /// # Errors
+    /// [`LivesError`] where no fresh incarnation could be made durable; then nothing was sent.
+    pub fn fresh_life(
+        &self,
+        lives: &mut LivesFile,
+        on: &mut Executor<'_>,
+        pacer: &mut dyn Pacer,
+    ) -> Result<ChallengeSetup, LivesError> {
+        let ghosts = self.ghosts(&lives.keys());
+        let deadline = pacer.now() + self.command_timeout;
+        let present = match on.run(&Command::ReadKeys, deadline, pacer) {
+            Reply::Keys(v) => self.present(v, &ghosts),
+            // The challenger's own survey meets the same and says it in its words.
+            _ => Present::default(),
+        };
+        let incarnation = lives.fresh(present.newest)?;
+        Ok(ChallengeSetup {
+            lives: Lives::new(self.cluster, self.node, &ghosts),
+            incarnation,
+            nexus_ghost: self.nexus_key.or(present.ghost),
+            kind: self.kind,
+            aptpl: self.aptpl,
+            timing: self.timing,
+            command_timeout: self.command_timeout,
+            mark: self.formatted,
+            rules: self.rules,
         })
     }
 

@@ -13,6 +13,7 @@ pub mod legacy;
 pub mod lives;
 pub mod pacer;
 pub mod paths;
+pub mod quorum;
 pub mod realtime;
 pub mod store;
 pub mod watchdog;

@@ -38,8 +38,8 @@ const PATHS_END: Duration = Duration::from_secs(30);
 
 /// How the defence begins.
 pub(super) enum Start {
-    /// By a challenge.
-    Acquire,
+    /// By a challenge, that much later.
+    Acquire { delay: Duration },
     /// With what a challenge of this host won.
     TakeOver { key: Key, until: Instant },
 }
@@ -94,7 +94,9 @@ impl Keeper {
         let mut desk = Desk { writer, watchdog, owning: false, board };
         desk.writer.tell(Message::Realtime(realtime::acquire()));
         let (acquired, mut desk, signals) = match start {
-            Start::Acquire => acquire(&contest, &mut lives, device.as_mut(), desk, signals),
+            Start::Acquire { delay } => {
+                acquire((&contest, delay), &mut lives, device.as_mut(), desk, signals)
+            }
             Start::TakeOver { key, until } => {
                 desk.writer.tell(Message::TakenOver(clock::now(), key));
                 let watchdog = desk.before_ownership();
@@ -140,7 +142,7 @@ impl Watched {
 
 /// Challenges; gives the desk and the signals back whatever came of it.
 fn acquire(
-    contest: &Contest,
+    (contest, delay): (&Contest, Duration),
     lives: &mut LivesFile,
     device: &mut dyn ScsiDevice,
     desk: Desk,
@@ -150,7 +152,7 @@ fn acquire(
     let mut tap = Ears(&desk);
     let mut on = Executor::new(device, &mut tap);
     let mut pacer = FedPacer { inner: signals, desk: &desk };
-    let won = contest.run(lives, &mut on, &mut pacer, &mut Ears(&desk));
+    let won = contest.run_after(delay, lives, &mut on, &mut pacer, &mut Ears(&desk));
     let signals = pacer.inner;
     let end = match won {
         Ok(ContestEnd::Owned { defender, .. }) => Ok(*defender),
@@ -208,18 +210,25 @@ fn keep(
             task.listener.disarm();
             None
         }
-        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener)),
-        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener)),
+        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener.watchdog)),
+        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener.watchdog)),
     };
     let left = watching.map(|w| w.finish(clock::now() + PATHS_END)).unwrap_or_default();
     KeeperEnd::Defence { end, stopped, left }
 }
 
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
-pub(super) fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut Desk) -> String {
+pub(in crate::cli) fn stop(
+    prepared: Option<Prepared>,
+    reason: &str,
+    deadline: Instant,
+    watchdog: &mut Option<Watchdog>,
+) -> String {
     let ran = prepared.map(|p| p.run(reason, deadline));
     if ran == Some(Ran::Proven) {
-        desk.disarm();
+        if let Some(w) = watchdog.take() {
+            w.disarm();
+        }
         return "--on-deposed ended well".into();
     }
     let what = match ran {
@@ -230,7 +239,7 @@ pub(super) fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, 
         }
         _ => "--on-deposed took too long and was killed".to_owned(),
     };
-    if desk.watchdog.is_some() {
+    if watchdog.is_some() {
         format!("{what}; the watchdog stays armed and resets this machine")
     } else {
         what
@@ -338,7 +347,7 @@ impl Pacer for FedPacer<'_> {
 }
 
 /// Opens and checks the watchdog before anything is owned.
-pub(super) fn open_watchdog(path: Option<&Path>, node: &Node) -> Result<Option<Watchdog>, Failure> {
+pub(in crate::cli) fn open_watchdog(path: Option<&Path>, node: &Node) -> Result<Option<Watchdog>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let failed = |answer: String, next: &str| {
         Failure::new(Exit::Refused, format!("preparing the watchdog {}", path.display()), answer, next)

@@ -94,7 +94,7 @@ pub(super) fn run(a: &args::Defend, with: Options) -> Outcome {
     } else {
         take_over(&plan)?
     };
-    let timeline = Timeline { start: clock::now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline::new(clock::now(), node.cluster, with.out);
     let (writer, reader) = ring::pair(with.out.verbose).map_err(|e| {
         Failure::new(Exit::Refused, "preparing the log", e.to_string(), "nothing was sent; try again")
     })?;
@@ -295,10 +295,10 @@ fn keep(
             None
         }
         LegacyDefenceEnd::Deposed { .. } => {
-            Some(keeper::stop(prepared, "deposed", deadline, &mut task.listener))
+            Some(keeper::stop(prepared, "deposed", deadline, &mut task.listener.watchdog))
         }
         LegacyDefenceEnd::Expired { .. } => {
-            Some(keeper::stop(prepared, "expired", deadline, &mut task.listener))
+            Some(keeper::stop(prepared, "expired", deadline, &mut task.listener.watchdog))
         }
     };
     End::Defence { end, stopped }

@@ -4,10 +4,10 @@
 //! it never prints. The main thread prints what the keeper tells it through a ring ([`ring`]) and
 //! talks to the service manager. A blocked terminal delays no tick.
 
-mod keeper;
+pub(super) mod keeper;
 mod legacy;
-mod on_deposed;
-mod ring;
+pub(super) mod on_deposed;
+pub(super) mod ring;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -58,6 +58,9 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     if a.legacy.legacy {
         return legacy::run(a, with);
     }
+    if a.quorum.is_several() {
+        return super::quorum::defend(a, with);
+    }
     let node = Node::new(&a.node)?;
     // Before signals are blocked: what it runs must not inherit that.
     let prepared = a.on_deposed.as_deref().map(Prepared::spawn).transpose()?;
@@ -78,11 +81,11 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     };
     let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
     let lives = plan.lives()?;
-    let timeline = Timeline { start: clock::now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline::new(clock::now(), node.cluster, with.out);
     let place = node.runtime_place(&id.name);
     let start = if a.acquire {
         handover::forget(&place).map_err(|e| challenge::store(&e))?;
-        Start::Acquire
+        Start::Acquire { delay: a.quorum.delay(&node) }
     } else {
         let (key, until) = handover::take(&place, &id.name, (node.cluster, node.number), clock::now())
             .map_err(|e| {

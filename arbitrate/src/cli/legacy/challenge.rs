@@ -40,7 +40,7 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
     let mut locks = plan.locks()?;
     let life = plan.life(&mut locks)?;
     handover::forget(&plan.handover()).map_err(|e| store(&e))?;
-    let line = Timeline { start: pacer.now(), cluster: node.cluster, out: with.out };
+    let line = Timeline::new(pacer.now(), node.cluster, with.out);
     let end = plan.contest().run(&mut on, &mut pacer, &mut |at, note| timeline::challenge(&line, at, note));
     let now = pacer.now();
     match end {

@@ -26,7 +26,7 @@ pub enum RaceEnd {
 pub enum Standing {
     /// Nothing was tried yet.
     Untried,
-    /// It could not be found, opened or identified.
+    /// It could not be found, opened or identified; or not yet.
     Missing,
     /// A challenge is under way.
     Challenging,

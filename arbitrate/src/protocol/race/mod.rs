@@ -264,7 +264,7 @@ impl Race {
 
     /// Does what is due for the race as a whole.
     fn settle(&mut self, now: Instant, out: &mut RaceStep) {
-        self.align();
+        self.align(now);
         match self.phase {
             Phase::New => self.delay(now, out),
             Phase::Delayed { until } if now >= until => self.begin(now, out),
@@ -310,6 +310,7 @@ impl Race {
         for s in self.seats.iter_mut().filter(|s| s.is_empty() && !s.asked) {
             s.asked = true;
             s.next = SeatNext::Find;
+            s.standing = Standing::Missing;
         }
         if self.fallen && self.setup.rules.keep(Rule::StandDownAtFirstLoss) {
             return self.stand_down(now, out);

@@ -81,8 +81,9 @@ impl Race {
 
     /// Brings the ticks of all devices to one beat, the earliest: a majority is as old as its oldest
     /// confirmation.
-    pub(super) fn align(&mut self) {
-        let Some(beat) = self.seats.iter().filter_map(|s| s.beat).min() else { return };
+    pub(super) fn align(&mut self, now: Instant) {
+        // A beat that has come is its own device's: the others keep the next one.
+        let Some(beat) = self.seats.iter().filter_map(|s| s.beat).filter(|b| *b > now).min() else { return };
         self.beat_all_at(beat);
     }
 

@@ -193,6 +193,8 @@ impl Race {
             }
             out.tell(RaceNote::Defence(i, *n));
         }
+        // The beat of a tick under way is past: nobody else is to keep it.
+        seat.beat = seat.beat.filter(|_| matches!(next, SeatNext::Wait(_)));
         seat.next = next;
         match step.next {
             Next::End(end) => {

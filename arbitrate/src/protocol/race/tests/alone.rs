@@ -242,3 +242,18 @@ fn what_was_won_by_another_process_is_taken_over_without_a_challenge() {
     assert!(bed.run_until(WINDOW * 2, |b| b.race(0).leases(b.now) == 3), "the third is challenged anew");
     assert_eq!(bed.holder(2), Some(settled(1, 2)));
 }
+
+#[test]
+fn ticking_together_is_no_more_than_ticking() {
+    let mut bed = Bed::new(1, 15);
+    bed.start(0, Weight::MAX);
+    assert!(bed.run_until(WINDOW + SECOND, |b| b.race(0).leases(b.now) == 3));
+    bed.log.clear();
+    // Threads do not wake at once, and not at the same time.
+    bed.drowsy = [0, 40, 90].map(Duration::from_millis);
+    bed.run(SECOND * 30);
+    for d in 0..DEVICES {
+        let ticks = bed.log.iter().filter(|l| **l == format!("0 READ RESERVATION {d}")).count();
+        assert!((9..=11).contains(&ticks), "device {d} ticked {ticks} times in 30 s");
+    }
+}

@@ -81,6 +81,8 @@ pub(super) struct Bed {
     pub(super) cut: Vec<[bool; DEVICES]>,
     /// What every command to a device takes besides.
     pub(super) slow: [Duration; DEVICES],
+    /// How late a device's thread wakes.
+    pub(super) drowsy: [Duration; DEVICES],
     /// Whether a device falls silent as soon as it was found.
     pub(super) falls_silent: bool,
     /// Of a thousand commands, how many meet each of the fates that are none.
@@ -122,6 +124,7 @@ impl Bed {
             nodes: (0..nodes as u64).map(node).collect(),
             cut: vec![[false; DEVICES]; nodes],
             slow: [Duration::ZERO; DEVICES],
+            drowsy: [Duration::ZERO; DEVICES],
             falls_silent: false,
             bad_luck: 0,
             log: Vec::new(),
@@ -400,7 +403,9 @@ impl Bed {
                     (Some(Op { execute_at: Some(at), .. }), ..) => all.push((*at, Due::Execute(n, d))),
                     (Some(op), ..) => all.push((awake(op.reply_at.unwrap_or(op.deadline)), Due::Reply(n, d))),
                     (None, Some(at), _) => all.push((awake(at), Due::Find(n, d))),
-                    (None, None, Some(SeatNext::Wait(at))) => all.push((awake(at), Due::Wake(n, d))),
+                    (None, None, Some(SeatNext::Wait(at))) => {
+                        all.push((awake(at) + self.drowsy[d], Due::Wake(n, d)));
+                    }
                     _ => {}
                 }
             }

@@ -45,7 +45,7 @@ fn revive(bed: &mut Bed) {
 
 /// More on request.
 fn seeds() -> u64 {
-    std::env::var("PALISADE_RACE_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(30)
+    std::env::var("PALISADE_RACE_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(200)
 }
 
 #[test]
