@@ -79,6 +79,6 @@ fn run() -> Option<u8> {
         }
         Reply::Good => 0,
         Reply::Conflict => 24,
-        Reply::Refused(_) | Reply::Unknown(_) => 35,
+        _ => 35,
     })
 }

@@ -10,9 +10,7 @@ use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::fence::{
     Drain, FenceEnd, FenceOrder, Holders, How, Protection, SilentPaths, Victim, Way,
 };
-use arbitrate::protocol::{
-    ChallengeNote, Command, DefenceNote, FedWatchdog, NoAnswer, Profile, Reply, Timing,
-};
+use arbitrate::protocol::{ChallengeNote, Command, DefenceNote, FedWatchdog, Profile, Reply, Timing};
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
 use arbitrate::runtime::executor::{Executor, Unobserved};
 use arbitrate::runtime::fence::{FenceCrew, Member};
@@ -45,12 +43,10 @@ impl Run<'_> {
     }
 
     fn one(&self, on: &mut Executor<'_>, c: &Command, what: &str) -> Result<(), Failure> {
-        let why = match on.run(c, clock::now() + self.timeout, &mut SystemPacer::deaf()) {
-            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => return Ok(()),
-            Reply::Conflict => NoAnswer::Barred,
-            Reply::Refused(why) | Reply::Unknown(why) => why,
-        };
-        Err(self.failed(what, words::no_answer(why)))
+        match on.run(c, clock::now() + self.timeout, &mut SystemPacer::deaf()) {
+            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => Ok(()),
+            other => Err(self.failed(what, words::no_answer(other.why()))),
+        }
     }
 
     fn many(&self, device: &mut dyn ScsiDevice, what: &str, commands: &[Command]) -> Times {
@@ -94,6 +90,7 @@ impl Run<'_> {
             command_timeout: self.timeout,
             aptpl: Aptpl::No,
             nexus_key: None,
+            formatted: None,
         };
         let mut unobserved = Unobserved;
         let mut on = Executor::new(device, &mut unobserved);
