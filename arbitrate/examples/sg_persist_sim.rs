@@ -81,6 +81,6 @@ fn run() -> Option<u8> {
         // Answers to commands that are not sent here.
         Reply::Head(_) | Reply::Attention(_) => 1,
         Reply::Conflict => 24,
-        Reply::Refused(_) | Reply::Unknown(_) => 35,
+        _ => 35,
     })
 }

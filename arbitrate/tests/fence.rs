@@ -384,3 +384,31 @@ fn a_node_number_in_use_elsewhere_is_refused() {
     assert_eq!(results(&plan), ["dry-run"]);
     assert_eq!(d.keys(0).len(), 4);
 }
+
+#[test]
+fn every_path_is_registered_and_every_path_is_read_back_on() {
+    let d = Disks::empty(1);
+    let all = |node: u8| format!("{}&port=1+2", d.disk(0, node));
+    for number in [1, 2] {
+        let host = d.stage.dir().join(format!("host{number}")).display().to_string();
+        let n = number.to_string();
+        let disk = all(number);
+        let args = ["unfence", "--json", "--cluster", "test", "--node", &n, "--state-dir", &host, &disk];
+        let joined = d.stage.run(&[&args[..], &["--runtime-dir", &host]].concat()).must(0).json();
+        assert_eq!(results(&joined), ["done"], "{joined}");
+    }
+    assert_eq!(d.keys(0).len(), 4, "two nodes, two paths each");
+    let receipt = d.fence_on(2, &[all(1)], &["--yes"]).must(0).json();
+    let r = &receipt["devices"][0];
+    let roles: Vec<&str> =
+        r["paths"].as_array().unwrap().iter().map(|p| p["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["sent and read back", "read back"], "{receipt}");
+    // RESERVE besides the three, and one look more for the second path.
+    assert_eq!(
+        (r["commands_sent"].as_u64(), r["reserved_first"].as_bool()),
+        (Some(5), Some(true)),
+        "{receipt}"
+    );
+    assert_eq!(d.keys(0), [key(1, false, 1), key(1, false, 1)]);
+    assert!(!d.write_accepted(0, 2));
+}

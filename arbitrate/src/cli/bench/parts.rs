@@ -43,11 +43,10 @@ impl Run<'_> {
     }
 
     fn one(&self, on: &mut Executor<'_>, c: &Command, what: &str) -> Result<(), Failure> {
-        let why = match on.run(c, clock::now() + self.timeout, &mut SystemPacer::deaf()) {
-            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => return Ok(()),
-            other => other.why(),
-        };
-        Err(self.failed(what, words::no_answer(why)))
+        match on.run(c, clock::now() + self.timeout, &mut SystemPacer::deaf()) {
+            Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => Ok(()),
+            other => Err(self.failed(what, words::no_answer(other.why()))),
+        }
     }
 
     fn many(&self, device: &mut dyn ScsiDevice, what: &str, commands: &[Command]) -> Times {

@@ -54,6 +54,8 @@ pub(crate) struct Fence {
     pub(crate) node: u8,
     #[command(flatten)]
     pub(crate) who: Who,
+    #[command(flatten)]
+    pub(crate) paths: AllPaths,
     /// Type of the reservation that must be in force; without it, the one in force, or wero where there
     /// is none
     #[arg(long = "type", value_enum)]
@@ -86,6 +88,15 @@ pub(crate) struct Who {
     pub(crate) key: Option<Key>,
 }
 
+/// Which paths are meant.
+#[derive(Args, Debug)]
+pub(crate) struct AllPaths {
+    /// Every path of this host to the unit, found by identity, and not just the one named; implied for a
+    /// dm-multipath device and for sim:PATH?as=NAME&port=1+2
+    #[arg(long)]
+    pub(crate) paths: bool,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES\n  arbitrate unfence --cluster prod --node 2 /dev/sdb /dev/sdc")]
 pub(crate) struct Unfence {
@@ -94,6 +105,8 @@ pub(crate) struct Unfence {
     pub(crate) devices: Vec<String>,
     #[command(flatten)]
     pub(crate) node: Node,
+    #[command(flatten)]
+    pub(crate) paths: AllPaths,
     /// End what this node may still have queued on the devices by a LOGICAL UNIT RESET first
     #[arg(long, value_enum, default_value_t = DrainArg::None)]
     pub(crate) drain: DrainArg,

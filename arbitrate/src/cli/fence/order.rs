@@ -24,7 +24,7 @@ const RESET_BUDGET: Duration = Duration::from_secs(40);
 
 pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
     let asked = Asked::new(a, with)?;
-    let units = unit::ready(&a.devices, with)?;
+    let units = unit::ready(&a.devices, a.paths.paths, with)?;
     asked.check(&units)?;
     let what = format!(
         "fencing node {} of cluster {} out of {} {}",

@@ -28,7 +28,7 @@ pub(crate) fn run(a: &ClearStale, with: Options) -> Outcome {
         me: me(&a.who)?,
         down: a.down.iter().map(|n| number(*n, "--down")).collect::<Result<_, _>>()?,
     };
-    let units = unit::ready(&a.devices, with)?;
+    let units = unit::ready(&a.devices, false, with)?;
     if a.remove.is_empty() {
         return Ok(asked.show(&units));
     }

@@ -23,13 +23,14 @@ use super::args::{DrainArg, Unfence, UnfenceCheck};
 use super::order::{exit, of};
 use super::receipt::{Line, headline};
 use super::said::{Said, holder};
+use super::unit;
 use crate::cli::challenge::{lives_failed, store};
 use crate::cli::exit::Exit;
 use crate::cli::node::Node;
 use crate::cli::output::{Done, Failure, Outcome};
 use crate::cli::session::{self, Options, Talk};
 use crate::cli::timeline::describe_key;
-use crate::cli::verbs;
+use crate::cli::verbs::{self, Shown};
 use crate::cli::words::no_answer;
 
 const RECORD: &str = "admitted.json";
@@ -82,81 +83,171 @@ pub(crate) fn run(a: &Unfence, with: Options) -> Outcome {
 }
 
 fn one(a: &Unfence, node: &Node, device: &str, with: Options) -> Result<Line, Failure> {
-    let mut opened = session::device(device)?;
-    let mut talk = Talk { out: with.out, device: device.to_owned() };
-    let mut on = Executor::new(opened.as_mut(), &mut talk);
-    let mut pacer = SystemPacer::deaf();
-    let timeout = with.command_timeout();
-    let id = session::identity(device, &mut on, timeout, &mut pacer)?;
-    let shown = verbs::look(device, with, &mut on, &mut pacer)?;
-    let known = identify::reservations(&mut on, timeout, &mut pacer);
-    let place = node.state_place(&id.name);
-    let last: Option<Record> = place.read(RECORD).map_err(|e| store(&e))?;
-    let boot = boot_id().map_err(|e| store(&e))?;
-    let this_boot = last.as_ref().filter(|r| r.boot_id == boot).map(|r| r.key);
-    if let Some(key) = this_boot {
-        if shown.keys.contains(&key) && known.nexus_key.is_none_or(|k| k == key) {
-            let answer = format!("already so: {} is registered, read back", describe_key(key, node.cluster));
-            return Ok(line(
-                device,
-                &id.name,
-                Some(key),
-                Said::new("confirmed", "already-so", answer, "nothing"),
-            ));
-        }
-        let drained = a.drain == DrainArg::Reset || a.force.contains(&UnfenceCheck::Queued);
-        if !shown.keys.contains(&key) && !drained {
-            let answer = format!(
-                "{} was fenced in this very boot: what it still has queued would be let in again",
-                describe_key(key, node.cluster)
-            );
-            let next = "reboot this host, or --drain reset; --force queued if all its commands are known to have ended";
-            return Ok(line(device, &id.name, None, Said::new("refused", "queued", answer, next)));
+    let (paths, doubtful) = unit::paths_of(device, a.paths.paths).map_err(|e| {
+        let next = "check cable, switch, session; `lsblk -S` lists the SCSI disks";
+        Failure::new(Exit::Transport, format!("finding the paths of {device}"), e.to_string(), next)
+    })?;
+    let mut life = Life { args: a, node, with, fresh: None, standing: None, paths: paths.len() };
+    let mut done: Vec<(String, Said)> = Vec::new();
+    let mut identity = String::new();
+    for path in &paths {
+        let said = life.path(path, &mut identity, u32::try_from(done.len()).unwrap_or(u32::MAX))?;
+        let end = said.outcome != "confirmed";
+        done.push((path.clone(), said));
+        if end {
+            break;
         }
     }
-    if a.dry_run {
-        let answer = "REGISTER a fresh key, read back".to_owned();
-        return Ok(line(device, &id.name, None, Said::new("confirmed", "dry-run", answer, "nothing")));
+    for (path, why) in doubtful {
+        let next = "repair the path and unfence again; `defend --paths` registers a path that appears later";
+        done.push((path, Said::new("unknown", "path-silent", why, next)));
     }
-    let mut lives = LivesFile::open(place.clone(), node.cluster, node.number).map_err(|e| store(&e))?;
-    let ours = |k: &Key| k.parts_in(node.cluster).filter(|p| p.node == node.number);
-    let mut ghosts = lives.keys();
-    ghosts.extend(known.nexus_key.filter(|k| ours(k).is_some()));
-    let nexus_ghost = known
-        .nexus_key
-        .filter(|k| ghosts.contains(k))
-        .or_else(|| ghosts.iter().rev().copied().find(|g| shown.keys.contains(g)));
-    let newest = shown.keys.iter().filter_map(ours).map(|p| p.incarnation).max();
-    let fresh = lives.fresh(newest).map_err(|e| lives_failed(&e))?;
-    let key = key_of(node, fresh);
-    keep(&place, &Record { schema: 1, boot_id: boot, key })?;
-    if a.drain == DrainArg::Reset {
-        let end = on.device().reset(ResetScope::LogicalUnit, Escalate::No, pacer.now() + RESET);
-        if let Err(e) = end {
-            let answer = format!("the LOGICAL UNIT RESET is not proven ({e}); not registered");
-            let next = "reboot this host instead";
-            return Ok(line(device, &id.name, None, Said::new("unknown", "drain", answer, next)));
-        }
+    let key = life.fresh.as_ref().map(|f| f.key).or(life.standing);
+    Ok(together(device, &identity, key, done))
+}
+
+/// What is said of one path stands for the device; of several, the worst, with what each said.
+fn together(device: &str, identity: &str, key: Option<Key>, mut paths: Vec<(String, Said)>) -> Line {
+    if paths.len() == 1 {
+        let (_, said) = paths.remove(0);
+        return line(device, identity, key, said);
     }
-    let mut admission = Admission::new(AdmitSetup {
-        lives: Lives::new(node.cluster, node.number, &ghosts),
-        key,
-        nexus_ghost,
-        aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
-        command_timeout: timeout,
-        budget: BUDGET,
-    });
-    let mut notes = Vec::new();
-    // Nothing of the fresh life was let in: the record says again what it said before.
-    let forget = || match &last {
-        Some(before) => keep(&place, before),
-        None => place.remove(RECORD).map_err(|e| store(&e)),
+    let rank = |s: &Said| match s.outcome {
+        "confirmed" => 0,
+        "refused" => 1,
+        _ => 2,
     };
-    let end = drive::admission(&mut admission, &mut on, &mut pacer, &mut |_, n| notes.push(*n));
-    if matches!(end, AdmitEnd::Refused(_)) {
-        forget()?;
+    let each: Vec<String> = paths.iter().map(|(p, s)| format!("{p}: {}", s.answer)).collect();
+    let worst = paths.into_iter().map(|(_, s)| s).max_by_key(rank);
+    let worst =
+        worst.unwrap_or_else(|| Said::new("unknown", "unread", String::new(), "look for a path to it"));
+    line(device, identity, key, Said { answer: each.join("; "), ..worst })
+}
+
+/// The life a node is admitted under to one device: the same on every path.
+struct Life<'a> {
+    args: &'a Unfence,
+    node: &'a Node,
+    with: Options,
+    fresh: Option<Fresh>,
+    /// The life that stands already.
+    standing: Option<Key>,
+    /// How many paths are admitted.
+    paths: usize,
+}
+
+/// A life never used before, and what it replaces.
+struct Fresh {
+    key: Key,
+    ghosts: Vec<Key>,
+    _lives: LivesFile,
+}
+
+impl Life<'_> {
+    /// Admits by one path; by `before` others it was admitted already.
+    fn path(&mut self, path: &str, identity: &mut String, before: u32) -> Result<Said, Failure> {
+        let (a, node, with) = (self.args, self.node, self.with);
+        let mut opened = session::device(path)?;
+        let mut talk = Talk { out: with.out, device: path.to_owned() };
+        let mut on = Executor::new(opened.as_mut(), &mut talk);
+        let mut pacer = SystemPacer::deaf();
+        let timeout = with.command_timeout();
+        *identity = session::identity(path, &mut on, timeout, &mut pacer)?.name;
+        let shown = verbs::look(path, with, &mut on, &mut pacer)?;
+        let known = identify::reservations(&mut on, timeout, &mut pacer);
+        let place = node.state_place(identity);
+        let last: Option<Record> = place.read(RECORD).map_err(|e| store(&e))?;
+        if self.fresh.is_none() {
+            if let Some((said, key)) = self.already(&shown, known.nexus_key, last.as_ref())? {
+                self.standing = key;
+                return Ok(said);
+            }
+            if a.dry_run {
+                let answer = "REGISTER a fresh key, read back".to_owned();
+                return Ok(Said::new("confirmed", "dry-run", answer, "nothing"));
+            }
+            self.fresh = Some(Fresh::new(node, &place, &shown, known.nexus_key)?);
+            if a.drain == DrainArg::Reset {
+                let end = on.device().reset(ResetScope::LogicalUnit, Escalate::No, pacer.now() + RESET);
+                if let Err(e) = end {
+                    let answer = format!("the LOGICAL UNIT RESET is not proven ({e}); not registered");
+                    return Ok(Said::new("unknown", "drain", answer, "reboot this host instead"));
+                }
+            }
+        }
+        let Some(fresh) = &self.fresh else {
+            return Ok(Said::new("refused", "no-life", "there is no fresh life".into(), "unfence again"));
+        };
+        let nexus_ghost = known
+            .nexus_key
+            .filter(|k| fresh.ghosts.contains(k))
+            .or_else(|| fresh.ghosts.iter().rev().copied().find(|g| shown.keys.contains(g)));
+        let mut admission = Admission::new(AdmitSetup {
+            lives: Lives::new(node.cluster, node.number, &fresh.ghosts),
+            key: fresh.key,
+            nexus_ghost,
+            before,
+            aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
+            command_timeout: timeout,
+            budget: BUDGET,
+        });
+        let mut notes = Vec::new();
+        let end = drive::admission(&mut admission, &mut on, &mut pacer, &mut |_, n| notes.push(*n));
+        if matches!(end, AdmitEnd::Refused(_)) && before == 0 {
+            // Nothing of the fresh life was let in: the record says again what it said before.
+            match &last {
+                Some(was) => keep(&place, was)?,
+                None => place.remove(RECORD).map_err(|e| store(&e))?,
+            }
+        }
+        Ok(said(end, &notes, fresh.key, node))
     }
-    Ok(line(device, &id.name, Some(key), said(end, &notes, key, node)))
+}
+
+impl Life<'_> {
+    /// What an admission of this very boot means: it stands, or the node was fenced since and has to end
+    /// first what it has queued.
+    fn already(
+        &self,
+        shown: &Shown,
+        nexus_key: Option<Key>,
+        last: Option<&Record>,
+    ) -> Result<Option<(Said, Option<Key>)>, Failure> {
+        let (a, node) = (self.args, self.node);
+        let boot = boot_id().map_err(|e| store(&e))?;
+        let Some(key) = last.filter(|r| r.boot_id == boot).map(|r| r.key) else { return Ok(None) };
+        let registered = shown.keys.iter().filter(|k| **k == key).count();
+        let there = registered > 0;
+        if registered >= self.paths && nexus_key.is_none_or(|k| k == key) {
+            let answer = format!("already so: {} is registered, read back", describe_key(key, node.cluster));
+            return Ok(Some((Said::new("confirmed", "already-so", answer, "nothing"), Some(key))));
+        }
+        if there || a.drain == DrainArg::Reset || a.force.contains(&UnfenceCheck::Queued) {
+            return Ok(None);
+        }
+        let answer = format!(
+            "{} was fenced in this very boot: what it still has queued would be let in again",
+            describe_key(key, node.cluster)
+        );
+        let next =
+            "reboot this host, or --drain reset; --force queued if all its commands are known to have ended";
+        Ok(Some((Said::new("refused", "queued", answer, next), None)))
+    }
+}
+
+impl Fresh {
+    /// Durable before anything of it is sent.
+    fn new(node: &Node, place: &Place, shown: &Shown, nexus_key: Option<Key>) -> Result<Self, Failure> {
+        let mut lives = LivesFile::open(place.clone(), node.cluster, node.number).map_err(|e| store(&e))?;
+        let ours = |k: &Key| k.parts_in(node.cluster).filter(|p| p.node == node.number);
+        let mut ghosts = lives.keys();
+        ghosts.extend(nexus_key.filter(|k| ours(k).is_some()));
+        let newest = shown.keys.iter().filter_map(ours).map(|p| p.incarnation).max();
+        let fresh = lives.fresh(newest).map_err(|e| lives_failed(&e))?;
+        let key = key_of(node, fresh);
+        keep(place, &Record { schema: 1, boot_id: boot_id().map_err(|e| store(&e))?, key })?;
+        Ok(Self { key, ghosts, _lives: lives })
+    }
 }
 
 fn key_of(node: &Node, incarnation: Incarnation) -> Key {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arbitrate::codec::pr::{FullStatus, Generation, Holder};
 use arbitrate::device::ScsiDevice;
 use arbitrate::device::classify::Class;
+use arbitrate::device::multipath::{self, Asked};
 use arbitrate::device::open::OpenError;
 use arbitrate::key::{ClusterId, Key, NodeNumber};
 use arbitrate::protocol::fence::Way;
@@ -50,16 +51,28 @@ pub(crate) struct Ready {
     pub(crate) nexus_key: Option<Key>,
 }
 
-/// The paths of what the operator named.
-fn paths_of(spec: &str) -> Vec<String> {
-    vec![spec.to_owned()]
+/// Paths by name, and what could be further ones but is not counted, with why.
+pub(crate) type Paths = (Vec<String>, Vec<(String, String)>);
+
+/// The paths of what the operator named: that one, or all of the unit where `all` says so or the name
+/// means all of them (dm-multipath, several ports).
+///
+/// # Errors
+/// A name that means no device at all, or one none of whose paths answers.
+pub(crate) fn paths_of(spec: &str, all: bool) -> Result<Paths, OpenError> {
+    if !all && multipath::candidates(spec)?.asked == Asked::ForOnePath {
+        return Ok((vec![spec.to_owned()], Vec::new()));
+    }
+    let unit = multipath::resolve(spec)?;
+    let doubtful = unit.doubtful.into_iter().map(|d| (d.path.to_string(), d.why)).collect();
+    Ok((unit.paths.iter().map(ToString::to_string).collect(), doubtful))
 }
 
 /// Makes all devices ready.
 ///
 /// # Errors
 /// A name that is no usable device at all: then nothing is sent anywhere.
-pub(crate) fn ready(devices: &[String], with: Options) -> Result<Vec<Unit>, Failure> {
+pub(crate) fn ready(devices: &[String], all_paths: bool, with: Options) -> Result<Vec<Unit>, Failure> {
     for (i, d) in devices.iter().enumerate() {
         if devices[..i].contains(d) {
             return Err(Failure::new(
@@ -75,7 +88,7 @@ pub(crate) fn ready(devices: &[String], with: Options) -> Result<Vec<Unit>, Fail
         let (tx, spec) = (tx.clone(), spec.clone());
         let made = std::thread::Builder::new().name("ready".into()).spawn(move || {
             // Nobody to tell any more: the command gave up on this device.
-            let _ = tx.send((i, one(&spec, with)));
+            let _ = tx.send((i, one(&spec, all_paths, with)));
         });
         made.map_err(|e| {
             Failure::new(Exit::Refused, "starting a thread", e.to_string(), "nothing was sent; try again")
@@ -89,8 +102,9 @@ pub(crate) fn ready(devices: &[String], with: Options) -> Result<Vec<Unit>, Fail
             state: Err(NotReady(words::no_answer(NoAnswer::Outstanding))),
         })
         .collect();
-    // Four commands a device at the most, each with its timeout, and room to be scheduled.
-    let patience = with.command_timeout() * 5 + Duration::from_secs(2);
+    // Four commands a device at the most, each with its timeout, a path or two that do not say who they
+    // are, and room to be scheduled.
+    let patience = with.command_timeout() * 5 + Duration::from_secs(8);
     let until = std::time::Instant::now() + patience;
     while let Ok((i, state)) = rx.recv_timeout(until.saturating_duration_since(std::time::Instant::now())) {
         units[i].state = state?;
@@ -119,17 +133,20 @@ fn same_twice(units: &[Unit]) -> Result<(), Failure> {
 }
 
 /// Opens, identifies and looks at one device. The outer error is a name that is no device.
-fn one(spec: &str, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
-    let (mut paths, mut names, mut unopened) = (Vec::new(), Vec::new(), Vec::new());
-    for name in paths_of(spec) {
+fn one(spec: &str, all_paths: bool, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
+    let (mut paths, mut names) = (Vec::new(), Vec::new());
+    let (found, mut unopened) = match paths_of(spec, all_paths) {
+        Ok(found) => found,
+        Err(e) if silent(&e) => return Ok(Err(NotReady(e.to_string()))),
+        Err(_) => return Err(session::device(spec).err().unwrap_or_else(|| vanished(spec))),
+    };
+    for name in found {
         match arbitrate::device::open::open(&name) {
             Ok(d) => {
                 paths.push(crate::cli::recording::wrap(d));
                 names.push(name);
             }
-            Err(e @ (OpenError::NotThere(_) | OpenError::Io { .. } | OpenError::Sim(_))) => {
-                unopened.push((name, e.to_string()));
-            }
+            Err(e) if silent(&e) => unopened.push((name, e.to_string())),
             Err(_) => return Err(session::device(&name).err().unwrap_or_else(|| vanished(&name))),
         }
     }
@@ -162,6 +179,18 @@ fn one(spec: &str, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
         }
     }
     Ok(Err(last))
+}
+
+/// A device that may be there and does not answer, rather than a name that is none.
+const fn silent(e: &OpenError) -> bool {
+    matches!(
+        e,
+        OpenError::NotThere(_)
+            | OpenError::Io { .. }
+            | OpenError::Sim(_)
+            | OpenError::Unnamed { .. }
+            | OpenError::NoPaths(_)
+    )
 }
 
 fn vanished(name: &str) -> Failure {

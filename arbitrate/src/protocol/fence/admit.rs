@@ -10,7 +10,8 @@
 //!   Look: own key registered ──► Admitted  ◄───────────────────────────────────┘
 //! ```
 //!
-//! Invariant: *Admitted* only after a look showed the fresh key. Must never register a second time after
+//! Invariant: *Admitted* only after a look showed the fresh key once more than the paths admitted before
+//! account for. Must never register a second time after
 //! a REGISTER whose outcome is open, never overwrite a key that is not a proven ghost of this host.
 
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct AdmitSetup {
     pub key: Key,
     /// Key of an earlier life believed to be registered on this very nexus.
     pub nexus_ghost: Option<Key>,
+    /// How often the fresh key is registered already: once for each path admitted before.
+    pub before: u32,
     /// Whether to ask for persistence through power loss.
     pub aptpl: Aptpl,
     /// How long one command may take before its outcome is Unknown.
@@ -116,7 +119,7 @@ enum For {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Seen {
     generation: Generation,
-    own: bool,
+    own: u32,
     ghost: bool,
     objection: Option<AdmitRefusal>,
 }
@@ -143,9 +146,8 @@ impl Admission {
                 // Not registered on this nexus after all: the ghost's nexus is dead.
                 Reply::Conflict => self.register(Key::default(), now),
                 Reply::Refused(why) => self.refuse(AdmitRefusal::Target(why)),
-                Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) | Reply::Attention(_) => {
-                    self.look(For::GhostGone, now)
-                }
+                // A reply to another command than was sent.
+                _ => self.look(For::GhostGone, now),
             },
             (Phase::Registering { existing }, Event::Reply(r)) => match r {
                 Reply::Good => self.look(For::Proof(None), now),
@@ -153,9 +155,7 @@ impl Admission {
                 Reply::Conflict => self.refuse(AdmitRefusal::NexusTaken),
                 Reply::Refused(why) => self.refuse(AdmitRefusal::Target(why)),
                 Reply::Unknown(why) => self.look(For::Proof(Some(why)), now),
-                Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) | Reply::Attention(_) => {
-                    self.look(For::Proof(Some(NoAnswer::Malformed)), now)
-                }
+                _ => self.look(For::Proof(Some(NoAnswer::Malformed)), now),
             },
             (Phase::Pausing(what, resume), _) if now >= resume => self.look(what, now),
             (Phase::Pausing(_, resume), _) => Step::new(Next::Wait(resume)),
@@ -208,7 +208,9 @@ impl Admission {
             },
             For::GhostGone if seen.ghost => self.again(what, NoAnswer::Contradiction, now),
             For::GhostGone => self.register(Key::default(), now),
-            For::Proof(_) if seen.own => self.end(AdmitEnd::Admitted { holder, generation: seen.generation }),
+            For::Proof(_) if seen.own > self.setup.before => {
+                self.end(AdmitEnd::Admitted { holder, generation: seen.generation })
+            }
             For::Proof(why) => self.again(what, why.unwrap_or(NoAnswer::Contradiction), now),
         }
     }
@@ -233,10 +235,10 @@ impl Admission {
     }
 
     fn digest(&self, v: KeysView<'_>) -> Seen {
-        let mut seen = Seen { generation: v.generation(), own: false, ghost: false, objection: None };
+        let mut seen = Seen { generation: v.generation(), own: 0, ghost: false, objection: None };
         for k in v.iter() {
             if k == self.setup.key {
-                seen.own = true;
+                seen.own += 1;
                 continue;
             }
             seen.ghost |= Some(k) == self.setup.nexus_ghost;

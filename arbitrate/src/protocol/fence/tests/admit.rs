@@ -10,6 +10,7 @@ fn setup(ghosts: &[Key], nexus_ghost: Option<Key>) -> AdmitSetup {
         lives: Lives::new(CLUSTER, node(A), ghosts),
         key: settled(A, 5),
         nexus_ghost,
+        before: 0,
         aptpl: Aptpl::No,
         command_timeout: Duration::from_secs(3),
         budget: Duration::from_secs(10),
@@ -70,6 +71,17 @@ fn a_ghost_on_a_dead_path_is_left_alone() {
     bed.join(9, ghost);
     assert!(admitted(run(&mut bed, setup(&[ghost], Some(ghost)), answered)));
     assert_eq!(bed.unit.key_of(NexusId(9)), Some(ghost));
+    assert_eq!(bed.unit.key_of(NexusId(A)), Some(settled(A, 5)));
+}
+
+#[test]
+fn a_further_path_is_proven_by_a_registration_more() {
+    let mut bed = Unit::held_by(B, settled(B, 1));
+    bed.join(9, settled(A, 5));
+    let further = || AdmitSetup { before: 1, ..setup(&[], None) };
+    let end = run(&mut bed, further(), |c| if c == "out" { Lot::Lost } else { Lot::Answered });
+    assert_eq!(end, AdmitEnd::Unknown(NoAnswer::Outstanding), "the other path's registration proves nothing");
+    assert!(admitted(run(&mut bed, further(), answered)));
     assert_eq!(bed.unit.key_of(NexusId(A)), Some(settled(A, 5)));
 }
 
