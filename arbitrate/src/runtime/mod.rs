@@ -15,4 +15,5 @@ pub mod pacer;
 pub mod paths;
 pub mod realtime;
 pub mod store;
+pub mod verify;
 pub mod watchdog;

@@ -160,8 +160,9 @@ impl Pacer for LeavePacer {
                 match self.inner.wait(until) {
                     Woke::Time => return Woke::Time,
                     Woke::Stop => {
-                        self.board.leave();
+                        // First, so that whoever sees the end coming knows which path stays.
                         self.paths.leave();
+                        self.board.leave();
                         self.leaving = Some(self.now() + self.window);
                         continue;
                     }
