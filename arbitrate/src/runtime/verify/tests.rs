@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::codec::inquiry::{Inquiry, InquiryPage};
 use crate::codec::opcode::{WRITE_10, WRITE_16};
-use crate::codec::pr::{
-    Aptpl, Generation, InAction, KeysView, OutAction, PrIn, PrOut, PrOutRequest, ReadReservation,
-};
+use crate::codec::pr::{Aptpl, Generation, InAction, KeysView, OutAction, PrIn, PrOut, PrOutRequest};
 use crate::codec::{Cdb, Status};
 use crate::device::sim::{CreateOptions, SimDevice};
 use crate::device::{Completion, Data, Escalate, Request, ResetError, ResetScope, SenseBytes};
@@ -51,7 +49,7 @@ enum Lie {
     NoGeneration,
     /// Slow.
     Slow,
-    /// Registered under a key that nobody gave it, and never lets go.
+    /// Nothing takes a registration off.
     KeepsRegistrations,
 }
 
@@ -95,6 +93,9 @@ const fn noticed_by(lie: Lie) -> &'static str {
     }
 }
 
+/// A WRITE and its data.
+type Write = (Cdb, Vec<u8>);
+
 /// A unit that lies.
 struct Liar {
     inner: SimDevice,
@@ -102,7 +103,7 @@ struct Liar {
     second: bool,
     lie: Lie,
     /// The last write over the first path: what an abort should have stopped.
-    late: Arc<Mutex<Option<(Cdb, Vec<u8>)>>>,
+    late: Arc<Mutex<Option<Write>>>,
     /// How many PREEMPT AND ABORTs are still to be followed by it.
     armed: Arc<AtomicU8>,
 }
@@ -436,5 +437,4 @@ fn every_check_says_why_and_what_to_do() {
         assert!(about(c.id).is_some(), "{}", c.id);
     }
     assert_eq!(run.checks.len(), ABOUT.len(), "a check that is described and never made");
-    let _ = ReadReservation::parse;
 }
