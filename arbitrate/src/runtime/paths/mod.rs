@@ -306,15 +306,16 @@ impl Supervisor {
         Nexus { key: self.watch.key, aptpl: self.watch.aptpl, name: initiator.zip(port) }
     }
 
-    /// Waits for the registrars, and says which paths are left open.
+    /// Waits for the registrars that have something to undo, and says which paths are left open. One that
+    /// hangs in a read keeps nobody.
     fn end(mut self) -> Vec<Left> {
         let all: Vec<Known> = self.known.drain(..).flatten().collect();
-        while !all.iter().all(|k| k.worker.ended()) && now() < self.watch.board.limit() {
+        let at_work = |k: &Known| !k.worker.ended() && k.worker.state.open();
+        while all.iter().any(at_work) && now() < self.watch.board.limit() {
             self.watch.board.wait(self.watch.board.limit());
         }
-        let open = |k: &Known| k.worker.state.unproven() || (!k.worker.ended() && k.worker.state.open());
         all.iter()
-            .filter(|k| open(k))
+            .filter(|k| k.worker.state.unproven() || at_work(k))
             .map(|k| Left { path: k.spec.clone(), outstanding: !k.worker.ended() })
             .collect()
     }

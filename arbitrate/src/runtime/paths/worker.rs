@@ -63,7 +63,8 @@ const STATUS_ALLOCATION: u16 = 8192;
 impl WorkerState {
     /// A REGISTER of this life may stand there unconfirmed, or come yet.
     pub(super) fn open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        // In one order with the board's end of the life: whoever sends after it sees it, or is seen here.
+        self.open.load(Ordering::SeqCst)
     }
 
     pub(super) fn unproven(&self) -> bool {
@@ -128,7 +129,7 @@ fn serve(job: Job) {
     let at = now();
     let mut step = registrar.handle(PathEvent::Wake, board.life(at), at);
     loop {
-        state.open.store(registrar.open(), Ordering::Release);
+        state.open.store(registrar.open(), Ordering::SeqCst);
         if let Some(note) = step.note {
             shared.say(&spec, What::Note(note));
             if gone_for_good(note) && !registrar.open() {
@@ -176,7 +177,7 @@ fn serve(job: Job) {
                 if end == PathEnd::Unproven {
                     state.unproven.store(true, Ordering::Release);
                 }
-                state.open.store(false, Ordering::Release);
+                state.open.store(false, Ordering::SeqCst);
                 shared.say(&spec, What::End(end));
                 return;
             }
