@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Unfence(crate::cli::fence::args::Unfence),
     /// Show who is registered and may be dead; remove those who are
     ClearStale(crate::cli::fence::args::ClearStale),
+    /// Qualify an array over two of its paths before it is trusted with fencing
+    Verify(super::verify::Verify),
     /// Send one command as it is, or with --batch many
     Raw(Raw),
     /// Embedded disks

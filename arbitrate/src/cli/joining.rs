@@ -49,7 +49,7 @@ impl Joining<'_> {
         let mut lease = first;
         let mut ledger = Ledger::new(&self.all.unit);
         let (tell, news) = paths::news();
-        let about = (self.contest.aptpl, self.contest.timing);
+        let about = (self.contest.aptpl, self.contest.timing, self.contest.kind);
         let ghosts = self.ghosts.iter().copied().filter(|g| *g != key).collect();
         self.all.board.confirmed(lease);
         let watch = self.all.watch(key, ghosts, about, tell, Box::new(|| {}));

@@ -25,6 +25,7 @@ mod show;
 mod sim;
 mod timeline;
 mod verbs;
+mod verify;
 mod words;
 
 use std::process::ExitCode;
@@ -80,6 +81,7 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Fence(a) => ("fence", fence::fence(a, with)),
         Command::Unfence(a) => ("unfence", fence::unfence(a, with)),
         Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
+        Command::Verify(a) => ("verify", verify::run(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
         Command::Sim(Sim::Create { path, size_mib, personality }) => {
             ("sim create", show::sim_create(path, *size_mib, *personality))

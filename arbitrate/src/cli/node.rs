@@ -66,7 +66,8 @@ impl Node {
     }
 }
 
-fn timing(profile: &str) -> Result<Timing, Failure> {
+/// A timing profile by its name or its file.
+pub(crate) fn timing(profile: &str) -> Result<Timing, Failure> {
     match profile {
         "classic" => Ok(Timing::profile(Profile::Classic)),
         "lab" => Ok(Timing::profile(Profile::Lab)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use arbitrate::codec::pr::Aptpl;
+use arbitrate::codec::pr::{Aptpl, ReservationType};
 use arbitrate::device::ScsiDevice;
 use arbitrate::device::multipath::failover::{Failover, Paths};
 use arbitrate::device::multipath::{self, Asked, PathSpec, Unit};
@@ -74,7 +74,7 @@ impl AllPaths {
         &self,
         key: Key,
         ghosts: Vec<Key>,
-        (aptpl, timing): (Aptpl, Timing),
+        (aptpl, timing, kind): (Aptpl, Timing, ReservationType),
         tell: Sender<Told>,
         ring: Box<dyn Fn() + Send + Sync>,
     ) -> Watch {
@@ -89,6 +89,7 @@ impl AllPaths {
             ghosts,
             aptpl,
             timing,
+            kind,
             paths: Arc::clone(&self.shared),
             board: Arc::clone(&self.board),
             tell,
@@ -160,6 +161,11 @@ fn note(n: PathNote) -> (&'static str, String) {
         ),
         PathNote::Down(why) => ("path-down", format!("does not answer: {}", no_answer(why))),
         PathNote::Back => ("path-back", "answers again".into()),
+        PathNote::Sweeping => (
+            "path-sweeping",
+            "taking the reservation over from a path that is gone, so that it can be released (PREEMPT of the own key)"
+                .into(),
+        ),
         PathNote::Withdrawing => ("path-withdrawing", "unregistering".into()),
     }
 }

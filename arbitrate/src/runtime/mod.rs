@@ -16,4 +16,5 @@ pub mod paths;
 pub mod quorum;
 pub mod realtime;
 pub mod store;
+pub mod verify;
 pub mod watchdog;

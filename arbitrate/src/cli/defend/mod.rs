@@ -106,7 +106,7 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     })?;
     let margin = node.timing.spec().margin;
     let (tell, news) = paths::news();
-    let about = (contest.aptpl, contest.timing);
+    let about = (contest.aptpl, contest.timing, contest.kind);
     let part = all.map(|all| {
         all.say(&timeline, clock::now());
         let ring = reader.ringer();

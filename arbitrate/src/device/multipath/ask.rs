@@ -30,6 +30,16 @@ pub enum Unnamed {
 /// # Errors
 /// [`Unnamed`]: then it must not be taken for a path of anything.
 pub fn ask(device: &mut dyn ScsiDevice, deadline: Instant) -> Result<LuIdentity, Unnamed> {
+    page(device, deadline)?.lu_identity().ok_or(Unnamed::NoName)
+}
+
+/// The relative target port identifier of the port a path goes through, where it says so.
+#[must_use]
+pub fn target_port(device: &mut dyn ScsiDevice, deadline: Instant) -> Option<u16> {
+    page(device, deadline).ok()?.relative_target_port()
+}
+
+fn page(device: &mut dyn ScsiDevice, deadline: Instant) -> Result<DeviceIdentification, Unnamed> {
     let mut whole = Reread::vpd(ALLOCATION);
     let mut attentions = 0;
     let mut buf = vec![0; usize::from(u16::MAX)];
@@ -53,8 +63,7 @@ pub fn ask(device: &mut dyn ScsiDevice, deadline: Instant) -> Result<LuIdentity,
         match whole.judge(page).map_err(|_| Unnamed::Malformed)? {
             Step::Again => {}
             Step::Complete => {
-                let page = DeviceIdentification::parse(page).map_err(|_| Unnamed::Malformed)?;
-                return page.lu_identity().ok_or(Unnamed::NoName);
+                return DeviceIdentification::parse(page).map_err(|_| Unnamed::Malformed);
             }
         }
     }

@@ -21,6 +21,9 @@ use crate::time::Instant;
 /// Path handles waiting to be taken in by one handle of the unit.
 const JOINING: usize = MAX_PATHS * 2;
 
+/// No slot.
+const NOBODY: usize = usize::MAX;
+
 type Handle = Box<dyn ScsiDevice>;
 
 /// What all handles of the unit, and whoever watches its paths, know in common.
@@ -28,8 +31,8 @@ pub struct Paths {
     slots: [Slot; MAX_PATHS],
     /// The slot commands go to.
     current: AtomicUsize,
-    /// The slot of the nexus that holds the reservation is wanted: a release must come from it.
-    leaving: AtomicBool,
+    /// The slot a release is to come from; [`NOBODY`] while there is none to be given.
+    last: AtomicUsize,
     /// Never touched by a command.
     rings: Mutex<Vec<rtrb::Producer<(usize, Handle)>>>,
 }
@@ -71,9 +74,17 @@ impl Paths {
         self.slots.get(slot).is_some_and(|s| s.usable.load(Ordering::Acquire))
     }
 
-    /// From now on the first slot is preferred: its nexus took the reservation and can release it.
+    /// From now on one path is preferred: the first, whose nexus took the reservation and can release it,
+    /// or where that does not work another that does.
     pub fn leave(&self) {
-        self.leaving.store(true, Ordering::Release);
+        let slot = (0..MAX_PATHS).find(|s| self.usable(*s)).unwrap_or(0);
+        self.last.store(slot, Ordering::Release);
+    }
+
+    /// The path that a release is to come from, once [`Paths::leave`] has chosen it.
+    #[must_use]
+    pub fn last(&self) -> Option<usize> {
+        Some(self.last.load(Ordering::Acquire)).filter(|s| *s != NOBODY)
     }
 
     /// Hands every handle of the unit a handle of the path for `slot`, made by `make`. Not usable until
@@ -93,17 +104,19 @@ impl Paths {
             .is_some_and(|s| s.usable.load(Ordering::Acquire) && s.outstanding.load(Ordering::Acquire) == 0)
     }
 
+    fn idle(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|s| s.outstanding.load(Ordering::Acquire) == 0)
+    }
+
     /// The slot to use, out of `has`: the one in use as long as it works, else the next that does.
     fn choose(&self, has: &dyn Fn(usize) -> bool) -> usize {
-        if self.leaving.load(Ordering::Acquire) && self.ready(0) && has(0) {
-            return 0;
+        if let Some(last) = self.last().filter(|s| has(*s) && self.idle(*s)) {
+            return last;
         }
         let current = self.current();
         let next = (0..MAX_PATHS).map(|n| (current + n) % MAX_PATHS).find(|s| has(*s) && self.ready(*s));
         // Where none works, every one of them is tried in turn.
-        let idle = |s: &usize| {
-            has(*s) && self.slots.get(*s).is_some_and(|x| x.outstanding.load(Ordering::Acquire) == 0)
-        };
+        let idle = |s: &usize| has(*s) && self.idle(*s);
         let slot =
             next.or_else(|| (0..MAX_PATHS).map(|n| (current + n) % MAX_PATHS).find(idle)).unwrap_or(current);
         self.current.store(slot, Ordering::Release);
@@ -131,7 +144,7 @@ impl Failover {
         let paths = Arc::new(Paths {
             slots: std::array::from_fn(|_| Slot::default()),
             current: AtomicUsize::new(0),
-            leaving: AtomicBool::new(false),
+            last: AtomicUsize::new(NOBODY),
             rings: Mutex::default(),
         });
         for slot in 0..devices.len().min(MAX_PATHS) {

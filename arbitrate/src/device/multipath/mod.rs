@@ -28,7 +28,7 @@ use super::sim::SCHEME;
 use crate::clock::now;
 use crate::codec::vpd::LuIdentity;
 
-pub use ask::{Unnamed, ask};
+pub use ask::{Unnamed, ask, target_port};
 
 /// The most paths of one logical unit.
 pub const MAX_PATHS: usize = 32;

@@ -1,7 +1,7 @@
 //! The end of a path's registration, and the words of its registrar.
 
 use super::{PathRegistrar, Phase, Standing};
-use crate::codec::pr::{Aptpl, PrOut};
+use crate::codec::pr::{Abort, Aptpl, PrOut, Preempt};
 use crate::key::Key;
 use crate::protocol::wire::{NoAnswer, Reply};
 use crate::time::Instant;
@@ -20,8 +20,8 @@ pub enum Role {
 pub enum PathCommand {
     /// READ KEYS over this path.
     ReadKeys,
-    /// A WRITE of no blocks over this path: conflicts unless its nexus may write.
-    MayWrite,
+    /// Whether the own key is registered on this very nexus: good if it is, a conflict if it is not.
+    Standing,
     /// PERSISTENT RESERVE OUT over this path.
     Out(PrOut),
 }
@@ -77,6 +77,8 @@ pub enum PathNote {
     Back,
     /// The own key is being taken off this path.
     Withdrawing,
+    /// The own key is being removed from nexuses that are gone.
+    Sweeping,
 }
 
 /// How a path's registration ended.
@@ -123,12 +125,48 @@ impl PathRegistrar {
     /// registration is left.
     pub(super) fn leave(&mut self, now: Instant) -> PathStep {
         if self.setup.role == Role::Holder {
-            return self.end(PathEnd::Left);
+            return match self.standing {
+                Standing::Registered if !self.down => self.sweep(now),
+                _ => self.end(PathEnd::Left),
+            };
         }
         match self.standing {
             Standing::Out if !self.doubt => self.end(PathEnd::Nothing),
             _ => self.withdraw(now),
         }
+    }
+
+    /// Looks whether the own key stands elsewhere still.
+    pub(super) fn sweep(&mut self, now: Instant) -> PathStep {
+        self.give_up.get_or_insert(now + self.setup.timing.spec().window);
+        self.issue(Phase::Sweep, PathCommand::ReadKeys, now)
+    }
+
+    /// Where it does though the other paths have had their time, it stands on nexuses that are gone: a
+    /// session that was logged in anew, a path that died, maybe the one that holds the reservation. A
+    /// PREEMPT of the own key removes it there, spares this nexus, and moves the reservation to it
+    /// (SPC-4 5.12.11.2.6), so that the defender's RELEASE releases.
+    pub(super) fn on_sweep(&mut self, r: Reply<'_>, now: Instant) -> PathStep {
+        let timing = self.setup.timing.spec();
+        let give_up = self.give_up.unwrap_or(now);
+        let count = match r {
+            Reply::Keys(v) => v.iter().filter(|k| *k == self.setup.key).count(),
+            _ => usize::MAX,
+        };
+        if count <= 1 || now >= give_up {
+            return self.end(PathEnd::Left);
+        }
+        if now + timing.window < give_up + timing.tick {
+            return self.rest(now + timing.tick_budget);
+        }
+        if std::mem::replace(&mut self.swept, true) {
+            return self.end(PathEnd::Left);
+        }
+        self.phase = Phase::Sweeping;
+        let key = self.setup.key;
+        let p = Preempt { own: key, victim: key, kind: self.setup.kind, abort: Abort::No };
+        let command = PathCommand::Out(PrOut::preempt(p));
+        PathStep::new(PathNext::Issue { command, deadline: now + timing.tick }).note(PathNote::Sweeping)
     }
 
     fn withdraw(&mut self, now: Instant) -> PathStep {

@@ -1,10 +1,10 @@
 //! The registrar of one further path: the owner's key on every nexus it writes through.
 //!
 //! ```text
-//!          ┌──── READ KEYS: own key there? ── WRITE of no blocks: may this path write? ─┐
-//!   Out ───┤                                                                            │
+//!          ┌──── READ KEYS: own key there? ──── is it on this very nexus? ─── yes ──────┐
+//!   Out ───┤                                                                            ▼
 //!          └─ no, lease valid ► REGISTER ─GOOD► Provisional ─tick begun later► Registered
-//!                                  │ Unknown       │ life over                  │ may not write
+//!                                  │ Unknown       │ life over                  │ no longer there
 //!                                Doubt             ▼                            ▼
 //!                                  └─life over► REGISTER 0, read back        Lost ─► Out
 //! ```
@@ -22,15 +22,18 @@
 //!    a unit attention (29h) shows that it never will be; at the end of the life it is looked for until
 //!    time is up, and what is left open is said.
 //!
-//! What proves a path is a WRITE of no blocks: it changes nothing, and meets the reservation as any other
-//! write does (SPC-4 table 66). Must never register for a life that is over, nor replace a key that is not
-//! a proven earlier life of this node on this nexus.
+//! What proves a path is READ FULL STATUS where it names this nexus, else a REGISTER of the own key in place
+//! of itself: it is executed only where that key stands already, and meets a conflict everywhere else
+//! (SPC-4 5.12.7). (A WRITE of no blocks proves nothing: LIO admits it from anybody.) Must never register
+//! for a life that is over, nor replace a key that is not a proven earlier life of this node on this nexus.
 
 mod end;
 
+use std::time::Duration;
+
 use arrayvec::ArrayVec;
 
-use crate::codec::pr::{Aptpl, KeysView, PrOut};
+use crate::codec::pr::{Aptpl, KeysView, OutAction, PrOut, ReservationType};
 use crate::key::Key;
 use crate::protocol::defender::Lease;
 use crate::protocol::keys::MAX_LIVES;
@@ -51,8 +54,12 @@ pub struct PathSetup {
     pub aptpl: Aptpl,
     /// The timing.
     pub timing: Timing,
+    /// The reservation's type.
+    pub kind: ReservationType,
     /// Whether this nexus took the reservation.
     pub role: Role,
+    /// How often a registered path is asked whether it still is.
+    pub check: Duration,
 }
 
 /// How the life stands for which paths are registered.
@@ -93,6 +100,8 @@ pub struct PathRegistrar {
     give_up: Option<Instant>,
     /// The key was taken off with GOOD: the next try is due at once, to meet its conflict.
     asked_once: bool,
+    /// The own key was removed from nexuses that are gone.
+    swept: bool,
     #[cfg(test)]
     broken: Option<Broken>,
 }
@@ -109,15 +118,26 @@ enum Broken {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    Rest { until: Instant },
-    Keys { last: bool },
-    Ask { why: Ask },
-    Register { existing: Key },
+    Rest {
+        until: Instant,
+    },
+    Keys {
+        last: bool,
+    },
+    Ask {
+        why: Ask,
+    },
+    Register {
+        existing: Key,
+    },
     Withdraw,
+    /// READ KEYS of the last path, and the PREEMPT that follows where others are left.
+    Sweep,
+    Sweeping,
     Over(PathEnd),
 }
 
-/// What a WRITE of no blocks is to tell.
+/// What the question for the nexus's standing is to tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ask {
     /// Whether the path is registered already.
@@ -130,7 +150,7 @@ enum Ask {
 enum Standing {
     /// Not registered, as far as is known.
     Out,
-    /// REGISTER ended GOOD at `since`; `proven` by a write of no blocks.
+    /// REGISTER ended GOOD at `since`; `proven` by asking afterwards.
     Provisional { since: Instant, proven: bool },
     /// Confirmed by a tick begun later.
     Registered,
@@ -153,6 +173,7 @@ impl PathRegistrar {
             present: ArrayVec::new(),
             give_up: None,
             asked_once: false,
+            swept: false,
             #[cfg(test)]
             broken: None,
         }
@@ -169,12 +190,23 @@ impl PathRegistrar {
     #[must_use]
     pub fn may_send(&self, command: &PathCommand, deadline: Instant, life: Life, now: Instant) -> bool {
         match command {
-            PathCommand::Out(out) if !out.list.target.is_zero() => {
+            PathCommand::Out(out) if out.action == OutAction::Register && !out.list.target.is_zero() => {
                 let leased = matches!(life, Life::Owning(lease) if now < lease.until);
                 now < deadline && (leased || self.is_broken_registering())
             }
-            PathCommand::Out(_) | PathCommand::ReadKeys | PathCommand::MayWrite => true,
+            PathCommand::Out(_) | PathCommand::ReadKeys | PathCommand::Standing => true,
         }
+    }
+
+    /// The device is being given back, and this path is the last: it releases, whichever took the
+    /// reservation.
+    pub const fn is_last(&mut self) {
+        self.setup.role = Role::Holder;
+    }
+
+    /// Another path is the last.
+    pub const fn is_not_last(&mut self) {
+        self.setup.role = Role::Further;
     }
 
     /// A unit attention 29h came over this path: whatever this nexus sent before is gone, executed or
@@ -205,6 +237,8 @@ impl PathRegistrar {
             (Phase::Ask { why }, PathEvent::Reply(r)) => self.on_ask(why, r, life, now),
             (Phase::Register { existing }, PathEvent::Reply(r)) => self.on_register(existing, r, life, now),
             (Phase::Withdraw, PathEvent::Reply(r)) => self.on_withdraw(r, now),
+            (Phase::Sweep, PathEvent::Reply(r)) => self.on_sweep(r, now),
+            (Phase::Sweeping, PathEvent::Reply(_)) => self.sweep(now),
             // A command is outstanding, or none was asked for.
             _ => PathStep::new(PathNext::Wait(now + self.setup.timing.spec().tick)),
         }
@@ -278,12 +312,12 @@ impl PathRegistrar {
                 self.standing = Standing::Out;
                 self.rest(now).note(PathNote::Lost)
             }
-            (Ask::Survey, true) if self.present.is_empty() => self.found(now),
-            (Ask::Survey, _) => self.register(life, now).maybe(note),
+            (Ask::Survey, true) => self.found(now),
+            (Ask::Survey, false) => self.register(life, now).maybe(note),
         }
     }
 
-    /// The path is registered, and no ghost is: so it is this life's own.
+    /// This life's own key stands on this nexus.
     fn found(&mut self, now: Instant) -> PathStep {
         if self.doubt {
             // The REGISTER whose end was Unknown was executed after all.
@@ -300,7 +334,11 @@ impl PathRegistrar {
             self.standing = Standing::Provisional { since, proven: true };
         }
         let confirmed = self.confirm(life).then_some(PathNote::Registered);
-        self.rest_a_tick(now).maybe(confirmed)
+        let pause = match self.standing {
+            Standing::Registered => self.setup.check,
+            Standing::Out | Standing::Provisional { .. } => self.setup.timing.spec().tick,
+        };
+        self.rest(now + pause).maybe(confirmed)
     }
 
     /// Sends REGISTER if it may be sent at all.
@@ -326,11 +364,7 @@ impl PathRegistrar {
             Reply::Conflict if !existing.is_zero() => {
                 // That ghost stands on another nexus; another one may stand on this.
                 self.present.remove(0);
-                if !self.present.is_empty() {
-                    return self.register(life, now);
-                }
-                // No ghost stands on this nexus: the own key does already, or nothing.
-                self.ask(Ask::Survey, now)
+                self.register(life, now)
             }
             Reply::Conflict => self.rest_a_tick(now).note(PathNote::Taken),
             Reply::Refused(why) => self.rest_a_tick(now).note(PathNote::Refused(why)),
@@ -356,7 +390,7 @@ impl PathRegistrar {
     }
 
     fn ask(&mut self, why: Ask, now: Instant) -> PathStep {
-        self.issue(Phase::Ask { why }, PathCommand::MayWrite, now)
+        self.issue(Phase::Ask { why }, PathCommand::Standing, now)
     }
 
     fn issue(&mut self, phase: Phase, command: PathCommand, now: Instant) -> PathStep {

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::codec::pr::{Abort, Preempt};
-use crate::device::sim::access::{Access, Verdict};
 use crate::device::sim::pr::Reservations;
 use crate::device::sim::{Answer, NexusId};
 use crate::protocol::testbed::{A, B, KIND, settled};
@@ -49,7 +48,9 @@ impl World {
             ghosts: ghosts.iter().copied().collect(),
             aptpl: Aptpl::No,
             timing: Timing::profile(Profile::Lab),
+            kind: KIND,
             role,
+            check: SECOND,
         };
         let mut w = Self {
             unit,
@@ -120,10 +121,8 @@ impl World {
         let Some((command, told @ None)) = &mut self.under_way else { return };
         *told = Some(match command {
             PathCommand::ReadKeys => Told::Keys,
-            PathCommand::MayWrite => match self.unit.check_access(PATH, Access::Write) {
-                Verdict::Admitted => Told::Good,
-                Verdict::Conflict => Told::Conflict,
-            },
+            PathCommand::Standing if self.unit.key_of(PATH) == Some(self.own) => Told::Good,
+            PathCommand::Standing => Told::Conflict,
             PathCommand::Out(out) => match self.unit.pr_out(PATH, out) {
                 Answer::Good => Told::Good,
                 _ => Told::Conflict,
@@ -203,7 +202,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn a_further_path_is_registered_and_used_after_the_next_tick() {
     let mut w = World::new(Role::Further, &[]);
-    // READ KEYS, the WRITE that conflicts, REGISTER, the WRITE that does not.
+    // READ KEYS, the question, REGISTER, the question again.
     for _ in 0..4 {
         w.go();
         w.execute();
@@ -240,8 +239,9 @@ fn a_ghost_on_the_path_is_re_keyed_and_nobody_elses_key_is() {
     let mut w = World::new(Role::Further, &[]);
     register(&mut w.unit, PATH, Key::from_u64(0x11));
     w.run(SECOND * 4);
-    // As a registrant it may write: what it is registered as, only READ FULL STATUS could say.
     assert_eq!(w.on_path(), Some(Key::from_u64(0x11)), "never overwritten");
+    assert!(!w.path.usable());
+    assert!(w.notes.contains(&PathNote::Taken), "{:?}", w.notes);
 }
 
 #[test]
@@ -270,12 +270,12 @@ fn a_lost_registration_is_told_and_made_again_while_the_lease_is_valid() {
 fn a_path_that_dies_is_not_usable_and_comes_back() {
     let mut w = World::new(Role::Further, &[]);
     w.run(SECOND * 3);
-    while !matches!(w.under_way, Some((PathCommand::MayWrite, None))) {
+    while !matches!(w.under_way, Some((PathCommand::Standing, None))) {
         w.pass(STEP);
         w.tick();
         w.go();
     }
-    w.under_way = Some((PathCommand::MayWrite, Some(Told::Unknown)));
+    w.under_way = Some((PathCommand::Standing, Some(Told::Unknown)));
     w.answer();
     assert!(!w.path.usable());
     w.run(SECOND * 3);
@@ -294,6 +294,21 @@ fn leaving_takes_the_key_off_a_further_path_and_leaves_the_holders() {
     let mut w = World::new(Role::Holder, &[]);
     w.life = Life::Leaving;
     assert_eq!(w.finish(), PathEnd::Left);
+    assert!(!w.notes.contains(&PathNote::Sweeping), "nothing was left elsewhere");
+}
+
+#[test]
+fn the_last_path_takes_the_reservation_over_from_a_nexus_that_is_gone() {
+    let mut w = World::new(Role::Further, &[]);
+    w.run(SECOND * 3);
+    w.life = Life::Leaving;
+    w.path.is_last();
+    // The holder's nexus answers no more: its registration and the reservation stay.
+    assert_eq!(w.finish(), PathEnd::Left);
+    assert!(w.notes.contains(&PathNote::Sweeping), "{:?}", w.notes);
+    assert_eq!((w.unit.key_of(HOLDER), w.on_path()), (None, Some(w.own)));
+    assert_eq!(w.unit.pr_out(PATH, &PrOut::release(w.own, KIND)), Answer::Good);
+    assert!(w.unit.read_reservation().holder.is_none(), "its RELEASE releases");
 }
 
 #[test]

@@ -63,14 +63,15 @@ impl Board {
     /// Deposed, expired, or given back.
     pub fn over(&self) {
         self.until.store(0, Ordering::Release);
-        self.state.store(OVER, Ordering::Release);
+        // In one order with what the registrars say of themselves.
+        self.state.store(OVER, Ordering::SeqCst);
         self.changed.notify_all();
     }
 
     /// How the life stands.
     #[must_use]
     pub fn life(&self, at: Instant) -> Life {
-        match self.state.load(Ordering::Acquire) {
+        match self.state.load(Ordering::SeqCst) {
             RUNNING => {
                 let until = Instant::from_nanos(self.until.load(Ordering::Acquire));
                 let spec = self.timing.spec();
@@ -160,8 +161,9 @@ impl Pacer for LeavePacer {
                 match self.inner.wait(until) {
                     Woke::Time => return Woke::Time,
                     Woke::Stop => {
-                        self.board.leave();
+                        // First, so that whoever sees the end coming knows which path stays.
                         self.paths.leave();
+                        self.board.leave();
                         self.leaving = Some(self.now() + self.window);
                         continue;
                     }

@@ -12,14 +12,15 @@ mod worker;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
 use crate::clock::now;
-use crate::codec::pr::Aptpl;
+use crate::codec::pr::{Aptpl, ReservationType};
 use crate::device::ScsiDevice;
 use crate::device::multipath::failover::Paths;
-use crate::device::multipath::{MAX_PATHS, PathSpec};
+use crate::device::multipath::{MAX_PATHS, PathSpec, target_port};
 use crate::key::Key;
 use crate::protocol::MAX_LIVES;
 use crate::protocol::Timing;
@@ -27,7 +28,12 @@ use crate::protocol::registrar::{PathEnd, PathNote, PathRegistrar, PathSetup, Ro
 use crate::time::Instant;
 
 pub use board::{Board, LeavePacer};
-use worker::{Worker, WorkerState};
+use worker::{Nexus, Worker, WorkerState};
+
+/// How long a path may take to say which port it is.
+const ASK: Duration = Duration::from_secs(3);
+/// Ticks between two checks that cost a REGISTER.
+const SELDOM: u32 = 10;
 
 /// Where a unit's paths are to be found: names that could be paths, before they are asked.
 pub type Source = Box<dyn FnMut() -> Vec<PathSpec> + Send>;
@@ -48,6 +54,8 @@ pub struct Watch {
     pub aptpl: Aptpl,
     /// The timing.
     pub timing: Timing,
+    /// The reservation's type.
+    pub kind: ReservationType,
     /// What the defence sends its commands over.
     pub paths: Arc<Paths>,
     /// The lease.
@@ -258,12 +266,17 @@ impl Supervisor {
     fn begin(&mut self, slot: usize, spec: PathSpec, device: Box<dyn ScsiDevice>, role: Role) {
         let ghosts: ArrayVec<Key, MAX_LIVES> =
             self.watch.ghosts.iter().rev().take(MAX_LIVES).copied().collect();
+        let own = self.nexus(&spec, device.as_ref());
+        let tick = self.watch.timing.spec().tick;
         let registrar = PathRegistrar::new(PathSetup {
             key: self.watch.key,
             ghosts,
             aptpl: self.watch.aptpl,
             timing: self.watch.timing,
+            kind: self.watch.kind,
             role,
+            // Without a name in READ FULL STATUS each check is a REGISTER, which counts in PRGENERATION.
+            check: if own.name.is_some() { tick } else { tick * SELDOM },
         });
         // One handle of its own that may be stuck for as long as it likes: its real end is wanted.
         let device = device.unguarded().pop().unwrap_or(device);
@@ -279,21 +292,30 @@ impl Supervisor {
             paths,
             state: Arc::clone(&state),
             shared,
+            own,
         });
         if let Some(place) = self.known.get_mut(slot) {
             *place = Some(Known { spec, worker, missing: false });
         }
     }
 
-    /// Waits for the registrars, and says which paths are left open.
+    /// What the path's nexus is called at the target, as far as it is known.
+    fn nexus(&self, spec: &PathSpec, device: &dyn ScsiDevice) -> Nexus {
+        let initiator = device.own_transport_id();
+        let port = spec.open().ok().and_then(|mut d| target_port(d.as_mut(), now() + ASK));
+        Nexus { key: self.watch.key, aptpl: self.watch.aptpl, name: initiator.zip(port) }
+    }
+
+    /// Waits for the registrars that have something to undo, and says which paths are left open. One that
+    /// hangs in a read keeps nobody.
     fn end(mut self) -> Vec<Left> {
         let all: Vec<Known> = self.known.drain(..).flatten().collect();
-        while !all.iter().all(|k| k.worker.ended()) && now() < self.watch.board.limit() {
+        let at_work = |k: &Known| !k.worker.ended() && k.worker.state.open();
+        while all.iter().any(at_work) && now() < self.watch.board.limit() {
             self.watch.board.wait(self.watch.board.limit());
         }
-        let open = |k: &Known| k.worker.state.unproven() || (!k.worker.ended() && k.worker.state.open());
         all.iter()
-            .filter(|k| open(k))
+            .filter(|k| k.worker.state.unproven() || at_work(k))
             .map(|k| Left { path: k.spec.clone(), outstanding: !k.worker.ended() })
             .collect()
     }

@@ -56,6 +56,7 @@ impl Stage {
             ghosts: Vec::new(),
             aptpl: Aptpl::No,
             timing,
+            kind,
             paths: Arc::clone(&paths),
             board: Arc::clone(&board),
             tell,
@@ -158,6 +159,7 @@ fn a_clean_end_takes_every_further_path_off_first() {
         s.board.wait(now() + Duration::from_millis(20));
     }
     assert_eq!(s.keys(), 3);
+    s.paths.leave();
     s.board.leave();
     while !s.board.all_ended() && now() < end {
         s.board.wait(end);

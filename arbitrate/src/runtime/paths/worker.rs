@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Board, Voice, What};
 use crate::clock::now;
 use crate::codec::Sense;
-use crate::codec::block::{Access, BlockIo, Extent, Fua};
+use crate::codec::pr::{Aptpl, FullStatusView, PrOut, RegisteredPort, Reread, read_full_status_cdb};
 use crate::device::ScsiDevice;
+use crate::device::classify::Class;
 use crate::device::multipath::PathSpec;
 use crate::device::multipath::failover::Paths;
-use crate::device::retry::Effect;
+use crate::key::Key;
 use crate::protocol::registrar::{PathCommand, PathEnd, PathEvent, PathNext, PathNote, PathRegistrar};
 use crate::protocol::{Command, NoAnswer, Reply};
-use crate::runtime::executor::{Executor, Observer, Sent, reply};
+use crate::runtime::executor::{Executor, Observer, Sent, Unread, reply};
 use crate::runtime::pacer::SystemPacer;
 use crate::time::Instant;
 
@@ -44,12 +45,26 @@ pub(super) struct Job {
     pub(super) paths: Arc<Paths>,
     pub(super) state: Arc<WorkerState>,
     pub(super) shared: Arc<Voice>,
+    pub(super) own: Nexus,
 }
+
+/// The nexus of a path, and what it is to be registered with.
+#[derive(Clone, Debug)]
+pub(super) struct Nexus {
+    pub(super) key: Key,
+    pub(super) aptpl: Aptpl,
+    /// Its initiator port's TransportID and its relative target port, where both are known.
+    pub(super) name: Option<(Vec<u8>, u16)>,
+}
+
+/// Room for the first READ FULL STATUS.
+const STATUS_ALLOCATION: u16 = 8192;
 
 impl WorkerState {
     /// A REGISTER of this life may stand there unconfirmed, or come yet.
     pub(super) fn open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        // In one order with the board's end of the life: whoever sends after it sees it, or is seen here.
+        self.open.load(Ordering::SeqCst)
     }
 
     pub(super) fn unproven(&self) -> bool {
@@ -107,14 +122,14 @@ impl Observer for Ear {
 }
 
 fn serve(job: Job) {
-    let Job { mut registrar, mut device, slot, spec, board, paths, state, shared } = job;
+    let Job { mut registrar, mut device, slot, spec, board, paths, state, shared, own } = job;
     let reset = Ear::default();
     let mut ear = reset.clone();
     let mut on = Executor::new(device.as_mut(), &mut ear);
     let at = now();
     let mut step = registrar.handle(PathEvent::Wake, board.life(at), at);
     loop {
-        state.open.store(registrar.open(), Ordering::Release);
+        state.open.store(registrar.open(), Ordering::SeqCst);
         if let Some(note) = step.note {
             shared.say(&spec, What::Note(note));
             if gone_for_good(note) && !registrar.open() {
@@ -128,7 +143,7 @@ fn serve(job: Job) {
             PathNext::Issue { command, deadline } => {
                 let at = now();
                 let reply = if registrar.may_send(&command, deadline, board.life(at), at) {
-                    send(&mut on, &command, deadline)
+                    send(&mut on, &own, &command, deadline)
                 } else {
                     Reply::Refused(NoAnswer::Local(libc::ETIMEDOUT))
                 };
@@ -146,6 +161,11 @@ fn serve(job: Job) {
             PathNext::Wait(_) if retired && !registrar.open() => return,
             PathNext::Wait(until) => {
                 board.wait(until);
+                match paths.last() {
+                    Some(last) if last == slot => registrar.is_last(),
+                    Some(_) => registrar.is_not_last(),
+                    None => {}
+                }
                 let at = now();
                 let step = registrar.handle(PathEvent::Wake, board.life(at), at);
                 if matches!(step.note, Some(PathNote::Registered)) && !retired {
@@ -157,7 +177,7 @@ fn serve(job: Job) {
                 if end == PathEnd::Unproven {
                     state.unproven.store(true, Ordering::Release);
                 }
-                state.open.store(false, Ordering::Release);
+                state.open.store(false, Ordering::SeqCst);
                 shared.say(&spec, What::End(end));
                 return;
             }
@@ -165,15 +185,57 @@ fn serve(job: Job) {
     }
 }
 
-fn send<'a>(on: &'a mut Executor<'_>, command: &PathCommand, deadline: Instant) -> Reply<'a> {
+fn send<'a>(on: &'a mut Executor<'_>, own: &Nexus, command: &PathCommand, deadline: Instant) -> Reply<'a> {
     let mut pacer = SystemPacer::deaf();
     match command {
         PathCommand::ReadKeys => on.run(&Command::ReadKeys, deadline, &mut pacer),
         PathCommand::Out(out) => on.run(&Command::Out(*out), deadline, &mut pacer),
-        PathCommand::MayWrite => {
-            let nothing = BlockIo { access: Access::Write, extent: Extent::new(0, 0), fua: Fua::No };
-            reply(&on.write(nothing.cdb(), &[], Effect::Changes, deadline, &mut pacer).class)
+        PathCommand::Standing => {
+            let listed = match &own.name {
+                Some((initiator, port)) => listed(on, own.key, (initiator, *port), deadline),
+                None => Listed::No,
+            };
+            match listed {
+                Listed::Yes => Reply::Good,
+                Listed::Unanswered(class) => reply(&class),
+                // The list may know this nexus by another name: the nexus itself knows.
+                Listed::No => {
+                    let same = PrOut::register(own.key, own.key, own.aptpl);
+                    on.run(&Command::Out(same), deadline, &mut pacer)
+                }
+            }
         }
+    }
+}
+
+/// What READ FULL STATUS says of a nexus.
+enum Listed {
+    /// Registered under the key.
+    Yes,
+    /// Not as it is known here.
+    No,
+    /// The path does not answer.
+    Unanswered(Class),
+}
+
+fn listed(on: &mut Executor<'_>, key: Key, (initiator, port): (&[u8], u16), deadline: Instant) -> Listed {
+    let mut pacer = SystemPacer::deaf();
+    let whole = Reread::full_status(STATUS_ALLOCATION);
+    match on.read_whole(read_full_status_cdb, whole, deadline, &mut pacer) {
+        Ok(data) => match FullStatusView::parse(data) {
+            Ok(v) => {
+                let here = |p| p == RegisteredPort::All || p == RegisteredPort::One(port);
+                let mut all = v.iter();
+                let there = all.any(|r| r.key == key && r.transport_id == initiator && here(r.port));
+                if there { Listed::Yes } else { Listed::No }
+            }
+            Err(_) => Listed::No,
+        },
+        // It answers, only not to this.
+        Err(
+            Unread::Reread(_) | Unread::Ended(Class::Illegal(_) | Class::Busy(_) | Class::UnitAttention(_)),
+        ) => Listed::No,
+        Err(Unread::Ended(class)) => Listed::Unanswered(class),
     }
 }
 

@@ -6,6 +6,7 @@ mod challenge;
 mod deadline;
 mod fence;
 mod legacy;
+mod paths;
 mod verbs;
 mod watchdog;
 
