@@ -14,6 +14,7 @@
 //! | [`action`] | what can happen next |
 //! | [`system`] | the model itself |
 //! | [`properties`] | what must hold, and what must be seen to happen |
+//! | [`race`] | the same for a race over three devices |
 //! | [`run`] | running the checker and reading its result |
 //!
 //! Must never be linked into a program: it turns on the feature `teeth` of [`arbitrate`], with which a
@@ -24,6 +25,7 @@ pub mod action;
 pub mod config;
 pub mod node;
 pub mod properties;
+pub mod race;
 pub mod run;
 pub mod state;
 mod step;

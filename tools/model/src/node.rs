@@ -19,7 +19,8 @@ use crate::config::{Config, Head as HeadStart};
 
 /// The reservation's type, as the programs have it by default.
 pub const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
-const CLUSTER: ClusterId = ClusterId::from_u32(0xc1);
+/// The cluster.
+pub const CLUSTER: ClusterId = ClusterId::from_u32(0xc1);
 
 /// What a node is doing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

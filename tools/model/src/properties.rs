@@ -19,9 +19,6 @@ pub const LIVE_STAYS: &str = "a live defender is never deposed";
 /// Winning means having held.
 pub const WON_HELD: &str = "who ends as winner has held the reservation";
 
-/// What must hold in every state.
-pub const MUST_HOLD: [&str; 5] = [ONE_LEASE, STALE_REFUSED, STALE_ABORTED, LIVE_STAYS, WON_HELD];
-
 /// Somebody won.
 pub const WINS: &str = "a challenge is won";
 /// Somebody was defended against.

@@ -5,6 +5,10 @@
 use arbitrate::protocol::{Rule, Rules};
 use palisade_model::config::{Config, Credits, Start, Units};
 use palisade_model::run::{Found, Until, explore};
+use palisade_model::system::System;
+use stateright::Model;
+use std::fmt::Debug;
+use std::hash::Hash;
 
 /// Threads for one check; the runner runs several checks at once.
 const THREADS: usize = 1;
@@ -37,16 +41,26 @@ pub(crate) fn system(nodes: &[Start], units: Units, begin_by: u8, horizon: u8, c
 
 /// Every property holds, and all of `seen` does happen.
 pub(crate) fn holds(config: Config, seen: &[&str]) {
-    let found = report(config, Until::AnyBroken);
+    holds_in(System::new(config), seen);
+}
+
+/// A counterexample to `property` is found.
+pub(crate) fn bites(config: Config, property: &'static str) {
+    bites_in(System::new(config), property);
+}
+
+/// Every property of this system holds, and all of `seen` does happen.
+pub(crate) fn holds_in<M: Explored>(model: M, seen: &[&str]) {
+    let found = report(model, Until::AnyBroken);
     assert!(found.broken.is_none(), "{:#?}", found.broken);
     for s in seen {
         assert!(found.seen.contains(s), "never seen: {s}; seen: {:?}", found.seen);
     }
 }
 
-/// A counterexample to `property` is found.
-pub(crate) fn bites(config: Config, property: &'static str) {
-    let found = report(config, Until::Broken(property));
+/// A counterexample to `property` is found in this system.
+pub(crate) fn bites_in<M: Explored>(model: M, property: &'static str) {
+    let found = report(model, Until::Broken(property));
     let broken = found.broken.expect("no counterexample: the checker has no teeth here");
     println!("broken in {} steps: {}\n{:?}", broken.path.len(), broken.property, broken.path);
     assert_eq!(broken.property, property);
@@ -58,8 +72,29 @@ pub(crate) fn rule_matters(rule: Rule, config: Config, property: &'static str) {
     bites(Config { rules: Rules::without(rule), ..config }, property);
 }
 
-fn report(config: Config, until: Until) -> Found {
-    let found = explore(config, until, THREADS);
+/// What the checker takes.
+pub(crate) trait Explored:
+    Model<
+        State: Hash + Debug + Clone + PartialEq + Send + Sync,
+        Action: Debug + Clone + PartialEq + Send + Sync,
+    > + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<M> Explored for M where
+    M: Model<
+            State: Hash + Debug + Clone + PartialEq + Send + Sync,
+            Action: Debug + Clone + PartialEq + Send + Sync,
+        > + Send
+        + Sync
+        + 'static
+{
+}
+
+fn report<M: Explored>(model: M, until: Until) -> Found<M::Action> {
+    let found = explore(model, until, THREADS);
     println!("{} states, depth {}, {:?}, seen {:?}", found.states, found.depth, found.took, found.seen);
     found
 }
