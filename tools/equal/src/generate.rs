@@ -72,6 +72,9 @@ impl Iterator for Generator {
             return Some(planned);
         }
         let nexus = self.rng.below(NEXUSES);
+        if self.rng.below(400) == 0 {
+            self.plan_return(nexus);
+        }
         Some(Step { nexus, what: self.what(nexus) })
     }
 }
@@ -189,9 +192,6 @@ impl Generator {
     /// REGISTER AND MOVE, mostly to another nexus of this unit (SPC-4 6.16.4).
     fn move_list(&mut self, nexus: usize, own: u64, target: u64) -> Vec<u8> {
         let to = if self.rng.chance(90) { self.another(nexus) } else { nexus };
-        if self.rng.chance(30) {
-            self.plan_return(nexus, to);
-        }
         let id = self.ids.get(to).cloned().unwrap_or_default();
         let flags = self.rng.pick(&[0, 0, 0, APTPL, UNREG, UNREG]);
         let port = self.rng.pick(&[1, 1, 1, 1, 1, 1, 1, 9]);
@@ -204,24 +204,45 @@ impl Generator {
         list
     }
 
-    /// The reservation is moved back, and its first holder asks for it again and gives it up.
-    fn plan_return(&mut self, nexus: usize, to: usize) {
-        let key = |n: usize| self.believed.get(n).copied().unwrap_or_default();
-        let (first, second) = (key(nexus), key(to));
-        let id = self.ids.get(nexus).cloned().unwrap_or_default();
-        let len = u32::try_from(id.len()).unwrap_or_default();
-        let head = [second.to_be_bytes(), first.to_be_bytes()].concat();
-        let back = [&head[..], &[0, 0, 0, 1], &len.to_be_bytes()[..], &id[..]].concat();
-        let asks = [first.to_be_bytes(), [0; 8], [0; 8]].concat();
-        let kind = self.kind;
-        let mut plan = |nexus, action, list: Vec<u8>| {
+    /// From nothing: a reservation is moved to another nexus and back, and its first holder asks for it again
+    /// and gives it up. Chance alone would hardly get that far.
+    fn plan_return(&mut self, nexus: usize) {
+        let to = self.another(nexus);
+        let key = |n: usize| KEYS.get(n).copied().unwrap_or(1);
+        let id = |n: usize| self.ids.get(n).cloned().unwrap_or_default();
+        let (here, there, kind) = (key(nexus), key(to), self.rng.pick(&[1, 3, 5, 6]));
+        let basic = |own: u64, target: u64| [own.to_be_bytes(), target.to_be_bytes(), [0; 8]].concat();
+        let moved = |own: u64, target: u64, n: usize| {
+            let len = u32::try_from(id(n).len()).unwrap_or_default();
+            let head = [own.to_be_bytes(), target.to_be_bytes()].concat();
+            [&head[..], &[0, 0, 0, 1], &len.to_be_bytes()[..], &id(n)[..]].concat()
+        };
+        let out = |action: u8, list: Vec<u8>| {
             let len = u8::try_from(list.len()).unwrap_or_default();
             let cdb = Cdb::new([PERSISTENT_RESERVE_OUT, action, kind, 0, 0, 0, 0, 0, len, 0]);
-            self.planned.push_back(Step { nexus, what: What::Command { cdb, out: list, read: 0 } });
+            What::Command { cdb, out: list, read: 0 }
         };
-        plan(to, REGISTER_AND_MOVE, back);
-        plan(nexus, RESERVE, asks.clone());
-        plan(nexus, RELEASE, asks);
+        let ready = || bare([op::TEST_UNIT_READY, 0, 0, 0, 0, 0]);
+        let steps = [
+            (nexus, What::Reset),
+            (nexus, ready()),
+            (to, ready()),
+            (nexus, out(REGISTER_AND_IGNORE, basic(0, here))),
+            (nexus, out(CLEAR, basic(here, 0))),
+            (to, ready()),
+            (nexus, out(REGISTER_AND_IGNORE, basic(0, here))),
+            (nexus, out(RESERVE, basic(here, 0))),
+            (nexus, out(REGISTER_AND_MOVE, moved(here, there, to))),
+            (to, out(REGISTER_AND_MOVE, moved(there, here, nexus))),
+            (nexus, out(RESERVE, basic(here, 0))),
+            (nexus, out(RELEASE, basic(here, 0))),
+        ];
+        self.planned.extend(steps.map(|(nexus, what)| Step { nexus, what }));
+        self.believed = [0; NEXUSES];
+        self.kind = kind;
+        for (n, key) in [(nexus, here), (to, there)] {
+            self.believe(n, REGISTER, kind, key);
+        }
     }
 
     /// REGISTER with SPEC_I_PT, for one or both of the other nexuses, or for nobody (SPC-4 6.16.3).
