@@ -145,6 +145,7 @@ impl Node {
             defender = Defender::new(setup, self.stage.now());
             self.stage.with(|w, _| w.judge.counts.handed_over += 1);
         }
+        let began = self.stage.with(|w, _| w.now);
         let end = drive::defence(&mut defender, &mut on, &mut pacer, &mut |_, note| self.stage.told(note));
         drop(lives);
         self.stage.with(|w, me| {
@@ -157,7 +158,9 @@ impl Node {
                 DefenceEnd::Expired { .. } => c.expired += 1,
                 DefenceEnd::Released | DefenceEnd::ReleaseUnproven => c.released += 1,
             }
-            if matches!(end, DefenceEnd::Deposed { .. } | DefenceEnd::Expired { .. }) {
+            // Who takes over in the last moments of a lease has no time for a tick: that is no loss.
+            let owned = !two_programs || w.judge.confirmed[me] >= began;
+            if owned && matches!(end, DefenceEnd::Deposed { .. } | DefenceEnd::Expired { .. }) {
                 w.quiet(me);
             }
             let (now, end) = (w.now, end);
