@@ -188,7 +188,10 @@ fn power_loss_without_aptpl_deposes_the_owner() {
 #[test]
 fn who_unregisters_leaves_the_others_their_persistence() {
     let s = Stage::new();
-    let active = || s.verb("capabilities", "observer", &[]).must(0).json()["aptpl_active"].as_bool();
+    let active = || {
+        let v = s.verb("capabilities", "observer", &[]).must(0).json();
+        v["capabilities"]["aptpl_active"].as_bool()
+    };
     s.verb("register", "a", &["--key", "aa", "--aptpl"]).must(0);
     s.verb("register", "b", &["--key", "bb", "--aptpl"]).must(0);
     s.verb("unregister", "b", &["--key", "bb"]).must(0);

@@ -8,7 +8,7 @@ use arbitrate::clock;
 use arbitrate::device::ScsiDevice;
 use arbitrate::device::record::line::NexusLine;
 use arbitrate::device::record::replay::{Difference, Replayed, Script, Unanswered};
-use arbitrate::device::sim::{CreateOptions, Profile, SCHEME, SimDevice, SimError, SimSpec};
+use arbitrate::device::sim::{CreateOptions, Personality, Profile, SCHEME, SimDevice, SimError, SimSpec};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -29,6 +29,9 @@ pub(crate) struct ReplayArgs {
     /// afterwards]
     #[arg(long, value_name = "sim:PATH")]
     on: Option<String>,
+    /// Whose behaviour the fresh disk has, as for `sim create`: recordings of LIO part later on `lio`
+    #[arg(long, value_name = "NAME", default_value_t = Personality::SPC)]
+    personality: Personality,
     /// What to believe of commands without an answer in the recording
     #[arg(long, value_enum, default_value_t = Belief::Executed)]
     unanswered: Belief,
@@ -42,7 +45,7 @@ enum Belief {
 
 pub(crate) fn run(a: &ReplayArgs) -> Outcome {
     let script = read(&a.file)?;
-    let stage = Stage::new(a.on.as_deref(), &script)?;
+    let stage = Stage::new(a, &script)?;
     let unanswered = match a.unanswered {
         Belief::Executed => Unanswered::Executed,
         Belief::NotExecuted => Unanswered::NotExecuted,
@@ -72,8 +75,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(on: Option<&str>, script: &Script) -> Result<Self, Failure> {
-        let (path, fresh) = match on {
+    fn new(a: &ReplayArgs, script: &Script) -> Result<Self, Failure> {
+        let (path, fresh) = match a.on.as_deref() {
             None => (scratch_path(), true),
             Some(s) => match s.strip_prefix(SCHEME).filter(|p| !p.is_empty() && !p.contains('?')) {
                 Some(p) => (PathBuf::from(p), false),
@@ -88,7 +91,8 @@ impl Stage {
             },
         };
         if !path.exists() {
-            SimDevice::create(&path, &as_recorded(script)).map_err(|e| failed(&path, &e))?;
+            let options = CreateOptions { personality: a.personality, ..as_recorded(script) };
+            SimDevice::create(&path, &options).map_err(|e| failed(&path, &e))?;
         }
         Ok(Self { path, fresh })
     }
