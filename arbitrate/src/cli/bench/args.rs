@@ -14,7 +14,7 @@ arbitrate bench 'sim:/tmp/disk?as=a' --yes"
 pub(crate) struct Bench {
     /// The device
     pub(crate) device: String,
-    /// How often each part is measured; challenges a hundredth as often, 3 at least
+    /// How often each part is measured; challenges a hundredth as often, 3 at least (each waits its window)
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) count: u32,
     /// Another path to the same disk, from another initiator port, to be fenced; a sim: device needs none

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arbitrate::clock;
 use arbitrate::codec::pr::{Abort, Aptpl, PrOut, ReservationType};
 use arbitrate::device::ScsiDevice;
+use arbitrate::device::sim::SCHEME;
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::fence::{
     Drain, FenceEnd, FenceOrder, Holders, How, Protection, SilentPaths, Victim, Way,
@@ -82,11 +83,13 @@ impl Run<'_> {
         let place = Place::new(&folder.0, cluster, node, "bench");
         let mut lives =
             LivesFile::open(place, cluster, node).map_err(|e| self.failed(WHAT, e.to_string()))?;
+        // A real disk may be slow; the window is waited and not counted.
+        let profile = if self.device.starts_with(SCHEME) { Profile::Fast } else { Profile::Classic };
         let contest = Contest {
             cluster,
             node,
             kind: KIND,
-            timing: Timing::profile(Profile::Fast),
+            timing: Timing::profile(profile),
             command_timeout: self.timeout,
             aptpl: Aptpl::No,
             nexus_key: None,

@@ -86,14 +86,15 @@ fn row(s: &mut String, p: &Samples, y: f64, x: &dyn Fn(f64) -> f64) {
     for (i, ((_, d), colour)) in marks.iter().zip(COLOURS).enumerate() {
         let at = x(us(*d));
         let label = if i % 2 == 0 { y - 13.0 } else { y + 24.0 };
-        let anchor = match i {
-            0 | 1 => "end",
-            _ => "start",
+        // Marks at one place have their labels on both sides of it; none runs over the edge.
+        let (anchor, text_at) = match i {
+            2 | 3 if at < WIDTH - RIGHT - 50.0 => ("start", at + 2.0),
+            _ => ("end", at - 2.0),
         };
         let _ = writeln!(
             s,
             "<circle cx=\"{at:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"{colour}\"/>\
-             <text x=\"{at:.1}\" y=\"{label:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{}</text>",
+             <text x=\"{text_at:.1}\" y=\"{label:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{}</text>",
             time(us(*d))
         );
     }

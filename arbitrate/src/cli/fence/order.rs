@@ -62,6 +62,7 @@ pub(crate) fn carry_out(
                     Kept::Fenced {
                         device: u.device,
                         identity: r.identity,
+                        own,
                         paths: r.names,
                         unopened: r.unopened,
                     }
@@ -77,10 +78,11 @@ pub(crate) fn carry_out(
         .into_iter()
         .filter_map(|k| match k {
             Kept::Not(device, said) => Some(unfenced(&device, said)),
-            Kept::Fenced { device, identity, paths, unopened } => {
+            Kept::Fenced { device, identity, own, paths, unopened } => {
                 let fenced = Fenced {
                     device: &device,
                     identity: &identity,
+                    own,
                     paths: &paths,
                     unopened: &unopened,
                     report: reports.next()?,
@@ -96,7 +98,13 @@ pub(crate) fn carry_out(
 
 enum Kept {
     Not(String, Said),
-    Fenced { device: String, identity: String, paths: Vec<String>, unopened: Vec<(String, String)> },
+    Fenced {
+        device: String,
+        identity: String,
+        own: Option<Key>,
+        paths: Vec<String>,
+        unopened: Vec<(String, String)>,
+    },
 }
 
 fn not_ready(e: &NotReady) -> Said {
@@ -319,7 +327,7 @@ impl<'a> Asked<'a> {
                 of(proven, lines.len())
             ),
             _ => format!(
-                "NOT PROVEN: node {} of cluster {} is proven to be kept out of {} only",
+                "NOT PROVEN: node {} of cluster {} is proven to be kept out of {}",
                 self.victim,
                 self.args.cluster,
                 of(proven, lines.len())

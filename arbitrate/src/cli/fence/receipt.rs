@@ -3,7 +3,7 @@
 use arbitrate::codec::opcode;
 use arbitrate::device::Delivery;
 use arbitrate::device::classify::classify;
-use arbitrate::key::ClusterId;
+use arbitrate::key::{ClusterId, Key};
 use arbitrate::protocol::fence::{FenceEnd, PathProof};
 use arbitrate::runtime::executor::Sent;
 use arbitrate::runtime::fence::{Action, Entry, Report, Seen};
@@ -25,6 +25,8 @@ pub(crate) struct Line {
 pub(crate) struct Fenced<'a> {
     pub(crate) device: &'a str,
     pub(crate) identity: &'a str,
+    /// The key this host is registered with.
+    pub(crate) own: Option<Key>,
     pub(crate) paths: &'a [String],
     pub(crate) unopened: &'a [(String, String)],
     pub(crate) report: &'a Report,
@@ -110,7 +112,7 @@ impl Fenced<'_> {
         let r = self.report;
         let us = |t: Instant| micros(t.since(r.decided));
         json!({
-            "device": self.device, "identity": self.identity, "outcome": said.outcome,
+            "device": self.device, "identity": self.identity, "own": self.own, "outcome": said.outcome,
             "result": said.result, "answer": said.answer, "next": said.next,
             "reserved_first": r.reserved, "drained": r.drained, "changed": r.changed,
             "removed": r.removed.iter().map(|k| json!({ "key": k, "is": describe_key(*k, cluster) })).collect::<Vec<_>>(),

@@ -71,7 +71,7 @@ pub(crate) fn run(a: &Unfence, with: Options) -> Outcome {
         (_, Exit::Confirmed) => {
             format!("UNFENCED: node {} is registered on {}", node.number, of(proven, lines.len()))
         }
-        _ => format!("NOT PROVEN: node {} is registered on {} only", node.number, of(proven, lines.len())),
+        _ => format!("NOT PROVEN: node {} is registered on {}", node.number, of(proven, lines.len())),
     };
     let text: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
     let fields = json!({

@@ -6,7 +6,7 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use arbitrate::codec::pr::{FullStatus, Generation, Holder};
+use arbitrate::codec::pr::{FullStatus, Generation, Holder, TransportId};
 use arbitrate::device::ScsiDevice;
 use arbitrate::device::classify::Class;
 use arbitrate::device::multipath::{self, Asked};
@@ -49,6 +49,16 @@ pub(crate) struct Ready {
     pub(crate) status: Option<FullStatus>,
     /// The key registered under this host's own TransportID, where both are told.
     pub(crate) nexus_key: Option<Key>,
+    /// Whether both are told.
+    pub(crate) nexus: Nexus,
+}
+
+/// Whether the registration of this host's own path can be told from the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nexus {
+    Told,
+    /// The system does not tell this path's own TransportID, or the target none, or only half of it.
+    Untold,
 }
 
 /// Paths by name, and what could be further ones but is not counted, with why.
@@ -159,7 +169,7 @@ fn one(spec: &str, all_paths: bool, with: Options) -> Result<Result<Ready, NotRe
     for first in 0..paths.len() {
         match seen(paths[first].as_mut(), &names[first], with) {
             Ok(s) => {
-                let Seen { identity, way, generation, keys, holder, status, nexus_key } = s;
+                let Seen { identity, way, generation, keys, holder, status, nexus_key, nexus } = s;
                 paths.rotate_left(first);
                 names.rotate_left(first);
                 return Ok(Ok(Ready {
@@ -173,6 +183,7 @@ fn one(spec: &str, all_paths: bool, with: Options) -> Result<Result<Ready, NotRe
                     holder,
                     status,
                     nexus_key,
+                    nexus,
                 }));
             }
             Err(e) => last = e,
@@ -205,6 +216,7 @@ struct Seen {
     holder: Option<Holder>,
     status: Option<FullStatus>,
     nexus_key: Option<Key>,
+    nexus: Nexus,
 }
 
 fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, NotReady> {
@@ -217,6 +229,9 @@ fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, 
     match identify::full_status(&mut on, timeout, &mut pacer) {
         Ok(status) => {
             let own = on.device().own_transport_id();
+            let cut =
+                status.registrations.iter().any(|r| matches!(r.transport_id, TransportId::IscsiCut { .. }));
+            let nexus = if own.is_none() || cut { Nexus::Untold } else { Nexus::Told };
             let nexus_key = own.and_then(|own| {
                 status.registrations.iter().find(|r| r.transport_id.emit() == own).map(|r| r.key)
             });
@@ -232,6 +247,7 @@ fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, 
                 holder,
                 status: Some(status),
                 nexus_key,
+                nexus,
             })
         }
         Err(Class::Illegal(_)) => two_looks(&mut on, identity, timeout, &mut pacer),
@@ -258,7 +274,7 @@ fn two_looks(
         other => return Err(failed(other)),
     };
     let way = Way::KeysAndReservation;
-    Ok(Seen { identity, way, generation, keys, holder, status: None, nexus_key: None })
+    Ok(Seen { identity, way, generation, keys, holder, status: None, nexus_key: None, nexus: Nexus::Untold })
 }
 
 /// Who this host is said to be.
@@ -279,6 +295,13 @@ impl Ready {
     /// What contradicts who it is said to be.
     pub(crate) fn own(&self, me: Me, cluster: ClusterId) -> Result<Option<Key>, String> {
         let found = match me {
+            Me::Nexus if self.nexus_key.is_none() && self.nexus == Nexus::Untold => {
+                return Err(
+                    "which registration is this host's cannot be told here: the system does not tell \
+                            this path's own TransportID, or the target not all of it"
+                        .to_owned(),
+                );
+            }
             Me::Nexus => self.nexus_key,
             Me::Key(k) => self.keys.contains(&k).then_some(k),
             Me::Node(n) => self.of_node(n, cluster)?,

@@ -34,8 +34,11 @@ fn the_victims_writes_are_refused_and_the_receipt_is_true() -> Result<()> {
     assert_eq!(verb(&g, 2, &format!("reserve --key {}", keys[1]))?.0, 0);
     assert_eq!(write(&g, 2)?, 0, "the holder writes");
 
-    // Who fences is found by the path's own TransportID.
+    // LIO tells only the start of a session's ISID, and sysfs none: who fences has to be said.
     let fence = format!("exec arbitrate fence --json --cluster lab --node 2 --yes {}", disk(&g, 1)?);
+    let (code, receipt) = ours(&g, &fence)?;
+    assert_eq!((code, receipt["devices"][0]["result"].as_str()), (1, Some("who-am-i")), "{receipt}");
+    let fence = format!("{fence} --as-node 1");
     let (code, receipt) = ours(&g, &fence)?;
     assert_eq!(code, 0, "{receipt}");
     let d = &receipt["devices"][0];
@@ -65,6 +68,20 @@ fn the_victims_writes_are_refused_and_the_receipt_is_true() -> Result<()> {
     assert_eq!(code, 0, "{receipt}");
     assert_eq!(receipt["devices"][0]["drained"], true, "{receipt}");
     assert_eq!((write(&g, 1)?, write(&g, 2)?), (0, 24));
+    Ok(())
+}
+
+#[test]
+fn a_benchmark_measures_every_part_and_leaves_the_disk_as_it_was() -> Result<()> {
+    let Some(g) = guest(Layout::iscsi(), |s| s)? else { return Ok(()) };
+    let (code, measured) = verb(&g, 1, &format!("bench --yes --count 100 --victim {}", disk(&g, 2)?))?;
+    assert_eq!(code, 0, "{measured}");
+    println!("{measured}");
+    let names: Vec<&str> =
+        measured["parts"].as_array().into_iter().flatten().filter_map(|p| p["name"].as_str()).collect();
+    assert_eq!(names, ["READ KEYS", "tick", "challenge", "fence"], "{measured}");
+    let (_, left) = verb(&g, 3, "keys")?;
+    assert_eq!(left["keys"].as_array().map(Vec::len), Some(0), "{left}");
     Ok(())
 }
 

@@ -1,12 +1,12 @@
-//! A fence of 1, 8 and 64 devices on which every command takes 5 ms, and of one that takes none.
+//! Fences of 1, 8 and 64 devices on which every command takes a while: `fence_many [ROUNDS]`.
 //!
-//! What is measured is `FenceCrew::fence`: from the decision to the receipt.
+//! What is measured is `FenceCrew::fence`: from the decision to the receipt (docs/bench-fencing.md).
 
-#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run may stop")]
 
 use std::time::Duration;
 
+use arbitrate::clock;
 use arbitrate::codec::Status;
 use arbitrate::codec::pr::{
     Abort, FullStatus, Generation, PERSISTENT_RESERVE_OUT, RegisteredPort, Registration, ReservationType,
@@ -19,7 +19,6 @@ use arbitrate::protocol::fence::{
 };
 use arbitrate::runtime::fence::{FenceCrew, Member};
 use arbitrate::time::Instant;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 fn key(n: u32) -> Key {
     let (cluster, node) = (ClusterId::of_name("bench"), NodeNumber::new(n).unwrap());
@@ -84,7 +83,8 @@ impl ScsiDevice for Slow {
     }
 }
 
-fn fence(c: &mut Criterion) {
+/// The median of `rounds` fences of `n` devices, each taking `delay` for every command.
+fn fence(n: usize, delay: Duration, rounds: usize) -> Duration {
     let cluster = ClusterId::of_name("bench");
     let order = FenceOrder {
         cluster,
@@ -97,31 +97,37 @@ fn fence(c: &mut Criterion) {
         command_timeout: Duration::from_secs(3),
         budget: Duration::from_secs(10),
     };
-    let mut group = c.benchmark_group("fence");
-    group.sample_size(20);
-    for (name, delay, devices) in [
-        ("instant commands", Duration::ZERO, &[1usize, 64][..]),
-        ("5 ms a command", Duration::from_millis(5), &[1, 8, 64]),
-    ] {
-        for n in devices {
-            let members = (0..*n)
-                .map(|_| Member {
-                    paths: vec![Box::new(Slow::new(delay))],
-                    own: Some(key(1)),
-                    way: Way::FullStatus,
-                })
-                .collect();
-            let mut crew = FenceCrew::prepare(members, || {}).unwrap();
-            group.bench_with_input(BenchmarkId::new(name, n), n, |b, _| {
-                b.iter(|| {
-                    let reports = crew.fence(&order);
-                    assert!(reports.iter().all(|r| r.end == FenceEnd::Confirmed(How::Done)));
-                });
-            });
-        }
-    }
-    group.finish();
+    let members = (0..n)
+        .map(|_| Member {
+            paths: vec![Box::new(Slow::new(delay)) as Box<dyn ScsiDevice>],
+            own: Some(key(1)),
+            way: Way::FullStatus,
+        })
+        .collect();
+    let mut crew = FenceCrew::prepare(members, || {}).unwrap();
+    let mut times: Vec<Duration> = (0..rounds)
+        .map(|_| {
+            let decided = clock::now();
+            let reports = crew.fence(&order);
+            assert!(reports.iter().all(|r| r.end == FenceEnd::Confirmed(How::Done)));
+            clock::now().since(decided)
+        })
+        .collect();
+    times.sort_unstable();
+    times[rounds / 2]
 }
 
-criterion_group!(benches, fence);
-criterion_main!(benches);
+fn main() {
+    let rounds = std::env::args().nth(1).map_or(21, |n| n.parse().unwrap());
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    println!("{:>14}{:>10}{:>14}{:>12}", "ms a command", "devices", "median, ms", "x one");
+    for delay in [0, 1, 5, 20] {
+        let delay = Duration::from_millis(delay);
+        let one = fence(1, delay, rounds);
+        for n in [1, 8, 64] {
+            let t = if n == 1 { one } else { fence(n, delay, rounds) };
+            let times = t.as_secs_f64() / one.as_secs_f64();
+            println!("{:>14}{n:>10}{:>14.3}{times:>12.2}", delay.as_millis(), ms(t));
+        }
+    }
+}
