@@ -92,6 +92,7 @@ impl Joining<'_> {
             key,
             cluster: self.contest.cluster,
             kind: self.contest.kind,
+            aptpl: self.contest.aptpl,
             timing: self.contest.timing,
             watchdog: None,
             tenure: None,

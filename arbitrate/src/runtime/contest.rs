@@ -144,6 +144,7 @@ impl Contest {
             key,
             cluster: self.cluster,
             kind: self.kind,
+            aptpl: self.aptpl,
             timing: self.timing,
             watchdog,
             first: FirstLease::FromTick,

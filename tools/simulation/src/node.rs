@@ -136,6 +136,7 @@ impl Node {
                 key,
                 cluster: self.cluster,
                 kind: KIND,
+                aptpl: contest.aptpl,
                 timing: self.timing,
                 watchdog: self.stage.with(|w, me| w.feed(me)),
                 tenure: None,

@@ -168,6 +168,7 @@ fn taken_over(contest: &Contest, key: Key, until: Instant, watchdog: Option<FedW
         key,
         cluster: contest.cluster,
         kind: contest.kind,
+        aptpl: contest.aptpl,
         timing: contest.timing,
         watchdog,
         first: FirstLease::Until(until),

@@ -12,8 +12,7 @@ mod verdict;
 mod words;
 
 use arbitrate::clock;
-use arbitrate::codec::pr::ReservationType;
-use arbitrate::key::ClusterId;
+use arbitrate::codec::pr::Aptpl;
 use arbitrate::protocol::{DefenceSetup, FirstLease, Race, RaceSetup, Rules, Timing, Weight};
 use arbitrate::runtime::handover;
 use arbitrate::runtime::quorum::{Coordinator, Start};
@@ -102,7 +101,7 @@ fn take_over(stage: &mut Stage, setup: &RaceSetup) -> Result<Vec<(usize, Defence
     for i in 0..stage.names.len() {
         match stage.take(i, clock::now()) {
             Ok((key, until)) => {
-                held.push((i, defence(key, until, stage.node.cluster, stage.node.kind, setup.timing)))
+                held.push((i, defence(stage, i, key, until, setup.timing)));
             }
             Err(e) => why = Some(e),
         }
@@ -124,14 +123,23 @@ fn take_over(stage: &mut Stage, setup: &RaceSetup) -> Result<Vec<(usize, Defence
 }
 
 fn defence(
+    stage: &Stage,
+    i: usize,
     key: arbitrate::key::Key,
     until: arbitrate::time::Instant,
-    cluster: ClusterId,
-    kind: ReservationType,
     timing: Timing,
 ) -> DefenceSetup {
-    let first = FirstLease::Until(until);
-    DefenceSetup { key, cluster, kind, timing, watchdog: None, first, tenure: None, rules: Rules::default() }
+    DefenceSetup {
+        key,
+        cluster: stage.node.cluster,
+        kind: stage.node.kind,
+        aptpl: stage.entry(i).aptpl.unwrap_or(Aptpl::No),
+        timing,
+        watchdog: None,
+        first: FirstLease::Until(until),
+        tenure: None,
+        rules: Rules::default(),
+    }
 }
 
 /// What differs between `challenge` and `defend`.

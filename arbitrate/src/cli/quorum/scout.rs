@@ -12,7 +12,7 @@ use arbitrate::device::open::open;
 use arbitrate::protocol::Rules;
 use arbitrate::runtime::contest::Contest;
 use arbitrate::runtime::executor::{Executor, Unobserved};
-use arbitrate::runtime::identify::{identify, reservations};
+use arbitrate::runtime::identify::{Known, identify, reservations};
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::SystemPacer;
 use arbitrate::runtime::quorum::{Found, Scout};
@@ -27,6 +27,8 @@ pub(super) struct Book(Mutex<Vec<Entry>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     pub(super) identity: Option<String>,
+    /// Whether registrations are asked to outlive a power loss.
+    pub(super) aptpl: Option<Aptpl>,
     /// Why it could not be found the last time.
     pub(super) why: Option<String>,
 }
@@ -46,7 +48,7 @@ impl Book {
 
     /// Notes who the device at `place` says it is; refused if it said otherwise before, or if another
     /// says the same.
-    fn note(&self, place: usize, identity: &str) -> Result<(), String> {
+    fn note(&self, place: usize, identity: &str, aptpl: Aptpl) -> Result<(), String> {
         let mut all = self.lock();
         if let Some(other) =
             all.iter().enumerate().find(|(i, e)| *i != place && e.identity.as_deref() == Some(identity))
@@ -60,6 +62,7 @@ impl Book {
             }
             _ => {
                 entry.identity = Some(identity.to_owned());
+                entry.aptpl = Some(aptpl);
                 entry.why = None;
                 Ok(())
             }
@@ -122,10 +125,12 @@ impl Finder {
         let found = {
             let mut unobserved = Unobserved;
             let mut on = Executor::new(device.as_mut(), &mut unobserved);
-            identify(&mut on, self.timeout, &mut SystemPacer::deaf())
+            let mut pacer = SystemPacer::deaf();
+            identify(&mut on, self.timeout, &mut pacer)
+                .map(|id| (id.name, aptpl(&reservations(&mut on, self.timeout, &mut pacer))))
         };
-        let identity = match found {
-            Ok(id) => id.name,
+        let (identity, aptpl) = match found {
+            Ok(found) => found,
             Err(e) => {
                 // A handle with a stuck thread is kept: a new one would only get stuck as well.
                 if matches!(e.class, Class::Outstanding | Class::DeviceLost) {
@@ -134,7 +139,7 @@ impl Finder {
                 return Err(format!("{}: {}", e.command, words::class(&e.class, false).1));
             }
         };
-        self.book.note(self.place, &identity)?;
+        self.book.note(self.place, &identity, aptpl)?;
         self.device = Some(device);
         Ok(identity)
     }
@@ -178,7 +183,7 @@ impl Finder {
             kind: self.node.kind,
             timing: self.node.timing,
             command_timeout: self.timeout,
-            aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
+            aptpl: aptpl(&known),
             nexus_key: known.nexus_key,
             formatted: None,
             rules: Rules::default(),
@@ -198,4 +203,9 @@ impl Scout for Finder {
             }
         }
     }
+}
+
+/// Persistence is asked for wherever it is offered.
+fn aptpl(known: &Known) -> Aptpl {
+    if known.persists { Aptpl::Yes } else { Aptpl::No }
 }

@@ -40,6 +40,9 @@ pub struct DefenceSetup {
     pub cluster: ClusterId,
     /// The reservation's type.
     pub kind: ReservationType,
+    /// What the registration asked for. The last REGISTER decides for every registrant, the one that
+    /// unregisters included (SPC-4 6.16.3): another value would take persistence from the others.
+    pub aptpl: Aptpl,
     /// The timing.
     pub timing: Timing,
     /// The watchdog, where one is fed.
@@ -357,7 +360,7 @@ impl Defender {
             // However RELEASE ended, unregistering the holder releases too (SPC-4 5.12.11.2.2).
             (Phase::Releasing, Event::Reply(_)) => {
                 self.phase = Phase::Unregistering;
-                let out = PrOut::register(self.setup.key, Key::default(), Aptpl::No);
+                let out = PrOut::register(self.setup.key, Key::default(), self.setup.aptpl);
                 self.give(Command::Out(out), now)
             }
             (Phase::Unregistering, Event::Reply(_)) => self.prove(now + self.setup.timing.window(), now),

@@ -33,6 +33,7 @@ impl Run {
             key: settled(A, 1),
             cluster: CLUSTER,
             kind: KIND,
+            aptpl: Aptpl::Yes,
             timing: Timing::profile(Profile::Classic),
             watchdog,
             first,

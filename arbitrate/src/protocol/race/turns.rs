@@ -150,6 +150,7 @@ impl Race {
             key: c.settled_key(),
             cluster: s.lives.cluster(),
             kind: s.kind,
+            aptpl: s.aptpl,
             timing: self.setup.timing,
             // Fed for the majority, not for one device.
             watchdog: None,

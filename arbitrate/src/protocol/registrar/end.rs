@@ -1,7 +1,7 @@
 //! The end of a path's registration, and the words of its registrar.
 
 use super::{PathRegistrar, Phase, Standing};
-use crate::codec::pr::{Abort, Aptpl, PrOut, Preempt};
+use crate::codec::pr::{Abort, PrOut, Preempt};
 use crate::key::Key;
 use crate::protocol::wire::{NoAnswer, Reply};
 use crate::time::Instant;
@@ -176,7 +176,7 @@ impl PathRegistrar {
             return self.end(PathEnd::Unproven);
         }
         self.phase = Phase::Withdraw;
-        let out = PrOut::register(self.setup.key, Key::default(), Aptpl::No);
+        let out = PrOut::register(self.setup.key, Key::default(), self.setup.aptpl);
         PathStep::new(PathNext::Issue { command: PathCommand::Out(out), deadline: now + timing.tick })
             .note(PathNote::Withdrawing)
     }

@@ -226,6 +226,7 @@ fn what_was_won_by_another_process_is_taken_over_without_a_challenge() {
         key: settled(1, 1),
         cluster: crate::protocol::testbed::CLUSTER,
         kind: crate::protocol::testbed::KIND,
+        aptpl: crate::codec::pr::Aptpl::No,
         timing: setup.timing,
         watchdog: None,
         tenure: None,
