@@ -152,6 +152,8 @@ fn two_missing_disks_are_no_majority_and_the_third_is_left_alone() {
     assert_eq!(code, 35, "{end}");
     assert!(end["error"]["answer"].as_str().unwrap().contains("NO MAJORITY"), "{end}");
     assert!(q.keys("q1").is_empty());
+    let (code, _) = Running::start(q.node("challenge", 1, &DISKS, &["--legacy"])).end();
+    assert_eq!(code, 2, "legacy mode has one disk");
 }
 
 #[test]

@@ -42,7 +42,12 @@ impl Sight {
 fn fields(stage: &Stage, i: usize, seen: &Seen) -> (String, Value) {
     let entry = stage.entry(i);
     let name = stage.names[i];
-    let (result, words) = words::standing(name, stage.node.cluster, &seen.standing, entry.why.as_deref());
+    let standing = match seen.standing {
+        // Identified, and the race was over before a challenge on it could begin.
+        Standing::Missing if entry.identity.is_some() && entry.why.is_none() => Standing::Untried,
+        s => s,
+    };
+    let (result, words) = words::standing(name, stage.node.cluster, &standing, entry.why.as_deref());
     let text = format!("  {result:<8}  {name}: {words}");
     (
         text,

@@ -14,7 +14,7 @@ pub(super) fn standing(
     why: Option<&str>,
 ) -> (&'static str, String) {
     match s {
-        Standing::Untried => ("untried", "nothing was sent to it".into()),
+        Standing::Untried => ("untried", "nothing was sent that changes it".into()),
         Standing::Missing => ("missing", why.unwrap_or("it does not answer").to_owned()),
         Standing::Challenging => ("unknown", "its challenge was not decided".into()),
         Standing::Held => ("won", "its reservation is ours and is defended".into()),
