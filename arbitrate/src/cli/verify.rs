@@ -133,7 +133,7 @@ fn line(c: &Check) -> String {
     let head = format!("{:<11}  {:<18}  {}", name(c.verdict), c.id, c.found);
     match about(c.id) {
         Some(about) if c.verdict != Verdict::Pass => {
-            format!("{head}\n{:14}why: {}\n{:14}do:  {}", "", about.why, "", about.next)
+            format!("{head}\n{:14}why: {}\n{:14}do:  {}", "", about.why, "", about.advice(c.verdict))
         }
         _ => head,
     }
@@ -143,7 +143,7 @@ fn row(c: &Check) -> Value {
     let about = about(c.id);
     json!({
         "check": c.id, "verdict": name(c.verdict).to_lowercase(), "found": c.found,
-        "why": about.map(|a| a.why), "next": about.map(|a| a.next),
+        "why": about.map(|a| a.why), "next": about.map(|a| a.advice(c.verdict)),
     })
 }
 

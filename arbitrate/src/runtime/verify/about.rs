@@ -1,5 +1,7 @@
 //! Why each check matters, and what to do where it does not pass.
 
+use super::Verdict;
+
 /// What there is to say of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct About {
@@ -121,6 +123,19 @@ pub const ABOUT: &[About] = &[
 
 const fn row(id: &'static str, why: &'static str, next: &'static str) -> About {
     About { id, why, next }
+}
+
+impl About {
+    /// What to do, by how the check ended: a warning is no reason not to use an array.
+    #[must_use]
+    pub fn advice(&self, verdict: Verdict) -> &'static str {
+        match verdict {
+            Verdict::Warn if self.next == DONT_USE => {
+                "take note of what was found; it is no reason not to use it"
+            }
+            _ => self.next,
+        }
+    }
 }
 
 /// What there is to say of a check by its name.

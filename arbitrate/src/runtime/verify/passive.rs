@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::side::Fate;
 use super::{Bench, Found, fail, ms, not_offered, pass, warn};
 use crate::codec::pr::{InAction, PrIn, ReservationType};
 use crate::device::classify::Class;
@@ -114,8 +115,11 @@ impl Bench<'_> {
                 let (ended, data) = self.a.on.read(cdb, 64, deadline, &mut self.a.pacer);
                 let got = data.len();
                 if ended.class != Class::Good {
-                    let text =
-                        format!("{} with room for {room} bytes ended {:?}", action.name(), ended.class);
+                    let text = format!(
+                        "{} with room for {room} bytes ended {}",
+                        action.name(),
+                        Fate::Other(ended.class).words()
+                    );
                     return if room == 8 { fail(text) } else { warn(text) };
                 }
                 if room == 8 && got > 8 {
