@@ -26,6 +26,10 @@ pub trait Target {
 
 /// Long enough for a busy emulated machine; a command that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than a target takes; worth a line.
+const SLOW: Duration = Duration::from_secs(2);
+/// What is registered before and after a sequence.
+const KEY: Key = Key::from_u64(0x5e7);
 /// Unit attentions that may wait for a nexus before this is given up.
 const ATTENTIONS: usize = 16;
 
@@ -64,9 +68,7 @@ impl Real {
     pub fn new(devices: Vec<Box<dyn ScsiDevice>>) -> Result<Self> {
         ensure!(devices.len() == NEXUSES, "{} devices: name {NEXUSES}, one for each nexus", devices.len());
         let mut real = Self { devices, blocks: 0 };
-        for nexus in 0..NEXUSES {
-            real.settle(nexus)?;
-        }
+        real.wipe()?;
         let end = real.command(0, ReadCapacity::Ten.cdb(), &[], CAPACITY_10_LEN)?;
         let End::Answered { status: Status::GOOD, data, .. } = &end else { bail!("READ CAPACITY: {end}") };
         let capacity = Capacity10::parse(data)?;
@@ -80,14 +82,9 @@ impl Real {
     /// # Errors
     /// The target did not do as told.
     pub fn restart(&mut self) -> Result<Start> {
-        let key = Key::from_u64(0x5e7);
-        self.run(&Step { nexus: 0, what: What::Reset })?;
-        for nexus in 0..NEXUSES {
-            self.settle(nexus)?;
-        }
-        self.clear(key)?;
-        let initiators = self.initiators(key)?;
-        self.clear(key)?;
+        self.wipe()?;
+        let initiators = self.initiators(KEY)?;
+        self.clear(KEY)?;
         let zeros = vec![0; usize::from(BLOCKS_USED) * BLOCK];
         self.good(0, Cdb::new([0x2a, 0, 0, 0, 0, 0, 0, 0, BLOCKS_USED, 0]), &zeros, 0)?;
         let [b0, b1, b2, b3] = self.blocks.saturating_sub(2).to_be_bytes();
@@ -96,6 +93,13 @@ impl Real {
         let view = KeysView::parse(&keys)?;
         ensure!(view.is_empty(), "CLEAR left registrations");
         Ok(Start { generation: view.generation().0, blocks: self.blocks, initiators })
+    }
+
+    /// Takes away what an earlier run, or anybody, left.
+    fn wipe(&mut self) -> Result<()> {
+        self.run(&Step { nexus: 0, what: What::Reset })?;
+        (0..NEXUSES).try_for_each(|nexus| self.settle(nexus))?;
+        self.clear(KEY)
     }
 
     fn clear(&mut self, key: Key) -> Result<()> {
@@ -150,6 +154,9 @@ impl Real {
             _ => Data::In(&mut buffer),
         };
         let c = device.execute(Request { cdb, data, deadline: now() + PATIENCE });
+        if c.took > SLOW {
+            eprintln!("nexus {}: {cdb:?} took {:.1} s", nexus + 1, c.took.as_secs_f32());
+        }
         let Delivery::Answered(status) = c.delivery else {
             bail!("nexus {}: {cdb:?} got no answer: {:?}", nexus + 1, c.delivery);
         };

@@ -221,7 +221,7 @@ fn defence(c: &Config, n: usize) -> DefenceSetup {
         key: key(n, 1, Stance::Settled),
         cluster: CLUSTER,
         kind: KIND,
-    aptpl: Aptpl::No,
+        aptpl: Aptpl::No,
         aptpl: Aptpl::No,
         timing: c.timing,
         watchdog: None,
