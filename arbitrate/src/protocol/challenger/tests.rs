@@ -6,6 +6,7 @@ use crate::key::NodeNumber;
 use crate::protocol::testbed::{A, B, Bed, C, CLUSTER, Fate, KIND, at, flagged, settled};
 use crate::protocol::timing::Profile;
 
+mod exact;
 mod gate;
 mod ghosts;
 mod mark;

@@ -6,6 +6,7 @@ use crate::protocol::testbed::{A, B, Bed, C, CLUSTER, Fate, KIND, at, flagged, s
 use crate::protocol::timing::Profile;
 
 mod challenged;
+mod exact;
 mod lost;
 mod mark;
 mod release;
