@@ -14,6 +14,8 @@
 //! | [`action`] | what can happen next |
 //! | [`system`] | the model itself |
 //! | [`properties`] | what must hold, and what must be seen to happen |
+//! | [`data`] | a data device, its host, and who fences that host |
+//! | [`legacy`] | legacy mode: RESERVE(6) and resets |
 //! | [`race`] | the same for a race over three devices |
 //! | [`run`] | running the checker and reading its result |
 //!
@@ -23,6 +25,8 @@
 
 pub mod action;
 pub mod config;
+pub mod data;
+pub mod legacy;
 pub mod node;
 pub mod properties;
 pub mod race;

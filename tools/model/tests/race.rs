@@ -43,3 +43,24 @@ fn a_majority_of_the_devices_in_reach() {
     holds_in(System(c.clone()), &[OWNS]);
     bites_in(System(Config { rules: Rules::without(Rule::MajorityOfConfigured), ..c }), ONE_OWNER);
 }
+
+/// Two faults.
+#[test]
+fn an_owner_a_contender_and_two_faults() {
+    holds_in(race(&[Owner, Contender], 0, 6, any_faults(2)), &[OWNS, BEATEN, MAJORITY]);
+}
+
+/// Three race for what a dead owner left.
+#[test]
+fn three_contenders() {
+    let nodes = [Contender, Contender, Contender];
+    holds_in(race(&nodes, 0, 5, Credits::default()), &[OWNS, BEATEN]);
+}
+
+/// By hand: three contenders and a fault.
+#[test]
+#[ignore = "minutes"]
+fn three_contenders_and_a_fault() {
+    let nodes = [Contender, Contender, Contender];
+    holds_in(race(&nodes, 0, 6, any_faults(1)), &[OWNS, BEATEN, MAJORITY]);
+}
