@@ -257,7 +257,7 @@ impl Generator {
         let head = [own.to_be_bytes(), target.to_be_bytes()].concat();
         let mut list = [&head[..], &[0, 0, 0, 0, flags, 0, 0, 0], &len.to_be_bytes()[..], &ids[..]].concat();
         if self.rng.chance(4) {
-            list.truncate(self.rng.pick(&[8, 24, 27, 28]));
+            list.truncate(self.rng.pick(&[8, 28]));
         }
         list
     }

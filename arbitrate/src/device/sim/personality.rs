@@ -27,7 +27,7 @@ pub struct Deviation {
 
 /// The set of deviations of a unit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Personality(u32);
+pub struct Personality(u64);
 
 /// Writes the table: each row a constant, all of them [`Deviation::ALL`].
 macro_rules! deviations {
@@ -88,6 +88,9 @@ deviations! {
     UNREGISTER_UNCOUNTED: "unregister-uncounted", "SPC-4 6.15.2",
         "every REGISTER that changes a registration counts in PRGENERATION",
         "unregistering does not count";
+    PORTS_LAST: "ports-last", "SPC-4 6.16.2, 6.16.3",
+        "leaves open in which order key and TransportIDs are checked",
+        "REGISTER with SPEC_I_PT checks the key before it looks at the TransportIDs";
     PORTS_SKIPPED: "ports-skipped", "SPC-4 6.16.3, table 69",
         "SPEC_I_PT with a port that is registered already: 26/00, and nobody is registered",
         "that port is passed over";
@@ -97,9 +100,6 @@ deviations! {
     MOVE_LIST_FIRST: "move-list-first", "SPC-4 5.12.8, table 70",
         "REGISTER AND MOVE of what its sender does not hold is refused before its list is looked at closely",
         "key, new key 0, TransportID and port are checked in this order, then the reservation";
-    MOVE_KEEPS_KEY: "move-keeps-key", "SPC-4 5.12.8",
-        "REGISTER AND MOVE to a registered nexus changes its key",
-        "it keeps the key it had";
     MOVE_SCOPE: "move-scope", "SPC-4 5.12.8",
         "a reservation keeps its scope when it is moved",
         "it comes back to a nexus that had moved it away with a scope nobody can name: RESERVE and RELEASE conflict";
@@ -151,7 +151,7 @@ deviations! {
 }
 
 impl Deviation {
-    const fn mask(self) -> u32 {
+    const fn mask(self) -> u64 {
         1 << self.bit
     }
 }
@@ -161,7 +161,7 @@ impl Personality {
     pub const SPC: Self = Self(0);
     /// As LIO: every row of the table.
     pub const LIO: Self = {
-        const { assert!(Deviation::ALL.len() < 32) };
+        const { assert!(Deviation::ALL.len() < 64) };
         Self((1 << Deviation::ALL.len()) - 1)
     };
 

@@ -132,6 +132,21 @@ fn check_list(c: &Arrived<'_>) -> Result<(), RequestError> {
     }
 }
 
+/// How LIO ends a REGISTER with SPEC_I_PT before it looks at the TransportIDs.
+pub(super) fn ends_ports(pr: &Reservations, c: &Arrived<'_>) -> Option<Answer> {
+    let registers = OutAction::from_code(c.cdb.service_action()) == Ok(OutAction::Register);
+    let basic = PrOutBasic::parse(c.data_out).ok().filter(|b| registers && b.spec_i_pt)?;
+    if !pr.personality().has(Deviation::PORTS_LAST) {
+        return None;
+    }
+    match pr.key_of(c.nexus) {
+        key if basic.own != key.unwrap_or_default() => Some(Answer::Conflict),
+        None if basic.target.is_zero() => Some(Answer::Good),
+        None => None,
+        Some(_) => Some(Answer::INVALID_FIELD_IN_PARAMETER_LIST),
+    }
+}
+
 /// What LIO finds wrong with a REGISTER AND MOVE before it looks at the reservation.
 pub(super) fn refuses_move(pr: &Reservations, c: &mut Arrived<'_>) -> Option<Answer> {
     let moves = OutAction::from_code(c.cdb.service_action()) == Ok(OutAction::RegisterAndMove);

@@ -50,6 +50,9 @@ pub(super) fn inward(pr: &Reservations, c: Arrived<'_>) -> Done {
 /// PERSISTENT RESERVE OUT. What names other nexuses makes them known, unless it is refused.
 pub(super) fn outward(unit: &mut LogicalUnit, c: &mut Arrived<'_>) -> Done {
     let (cdb, scope) = lio::parse_out(unit.reservations().personality(), c)?;
+    if let Some(answer) = lio::ends_ports(unit.reservations(), c) {
+        return Ok(Reply::ended(answer));
+    }
     if let Some(answer) = lio::refuses_move(unit.reservations(), c) {
         return Ok(Reply::ended(answer));
     }
@@ -146,8 +149,7 @@ fn register_and_move(
     m: &RegisterAndMove,
 ) -> Result<Answer, TooManyNexuses> {
     let to = others::destination(c.profile, c.nexus, &m.to, m.relative_target_port)?;
-    let new = pr.key_after_move(to, m.new);
-    let request = MoveTo { own: m.own, new, aptpl: m.aptpl, unregister: m.unregister, to };
+    let request = MoveTo { own: m.own, new: m.new, aptpl: m.aptpl, unregister: m.unregister, to };
     Ok(pr.register_and_move(c.nexus, &request))
 }
 

@@ -126,12 +126,6 @@ impl Reservations {
         self.reservation.and_then(|r| r.holder).is_some_and(|n| self.lio.misscoped.contains(&n))
     }
 
-    /// The key a nexus has after a reservation was moved to it.
-    pub(in crate::device::sim) fn key_after_move(&self, to: Option<NexusId>, new: Key) -> Key {
-        let kept = to.and_then(|n| self.key_of(n));
-        kept.filter(|_| self.personality.has(Deviation::MOVE_KEEPS_KEY)).unwrap_or(new)
-    }
-
     /// What a command that needs a registration gets without one.
     pub(super) fn unregistered(&self, action: OutAction) -> Answer {
         let preempts = matches!(action, OutAction::Preempt | OutAction::PreemptAndAbort);
