@@ -106,7 +106,7 @@ pub enum Violation {
 pub struct Issued {
     /// True time in nanoseconds.
     pub at: u64,
-    /// When the ownership began.
+    /// When its node came to hold the reservation.
     pub since: u64,
 }
 
@@ -125,7 +125,7 @@ pub struct Judge {
     last_owner: Option<usize>,
     /// When each node was last confirmed.
     pub confirmed: Vec<u64>,
-    /// When each node's present ownership, or its last one, began.
+    /// When each node came to hold the reservation, the last time: not when it learned of it.
     since: Vec<u64>,
 }
 
@@ -145,15 +145,9 @@ impl Judge {
         }
     }
 
-    /// A node's lease was confirmed at `at`; `begins` says that it had none. `others` tells, for every other node, when its lease ends,
+    /// A node's lease was confirmed at `at`. `others` tells, for every other node, when its lease ends,
     /// and whether it is guarded by a watchdog and still runs what depends on ownership.
-    pub fn confirmed(
-        &mut self,
-        at: u64,
-        node: usize,
-        begins: bool,
-        others: impl Iterator<Item = (usize, u64, bool)>,
-    ) {
+    pub fn confirmed(&mut self, at: u64, node: usize, others: impl Iterator<Item = (usize, u64, bool)>) {
         self.confirmed[node] = at;
         for (other, until, runs) in others {
             if until > at {
@@ -162,9 +156,6 @@ impl Judge {
             if runs {
                 self.violations.push(Violation::StillRuns { at, node: other, owner: node });
             }
-        }
-        if begins {
-            self.since[node] = at;
         }
         if self.last_owner.is_some_and(|o| o != node) {
             self.counts.moved += 1;
@@ -179,6 +170,7 @@ impl Judge {
         }
         self.holder = holder;
         if let Some(h) = holder {
+            self.since[h] = at;
             for (n, taken) in self.taken.iter_mut().enumerate() {
                 if n != h {
                     *taken = at;

@@ -392,7 +392,7 @@ impl World {
         self.seats[node].runs = self.seats[node].feed.is_some();
         self.trace.event(self.now, "lease", node, end);
         let others = self.seats.iter().enumerate().filter(|(n, _)| *n != node);
-        self.judge.confirmed(self.now, node, begins, others.map(|(n, s)| (n, s.lease_until, s.runs)));
+        self.judge.confirmed(self.now, node, others.map(|(n, s)| (n, s.lease_until, s.runs)));
     }
 
     /// A node stopped believing, and what depends on that.
