@@ -242,6 +242,15 @@ fn texts() {
             "profile",
             "tick_ms = 3000\ntick_budget_ms = 500\nmargin_ms = 500\nwindow_ms = 7000\nwatchdog_ms = 5000\n",
         ),
+        (
+            "recording",
+            concat!(
+                r#"{"schema":1,"kind":"nexus","nexus":"sim:disk?as=a","transport_id":"0500001c69716e2e323032362d31312e70616c69736164652e73696d3a610000","at_ns":8430108799536}"#,
+                "\n",
+                r#"{"schema":1,"kind":"command","nexus":"sim:disk?as=a","at_ns":8430109155216,"cdb":"5e020000000000000800","out":"","room":8,"answer":{"delivery":"answered","status":0,"host":0,"driver":0,"errno":0,"sense":"","data":"00088d80ea010000","residual":0},"us":230}"#,
+                "\n",
+            ),
+        ),
     ] {
         put("texts", name, text.as_bytes());
     }

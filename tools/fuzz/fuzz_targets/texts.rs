@@ -1,8 +1,9 @@
-//! Texts from people and scripts: lines of a `raw` batch, timing profiles, and the small records.
+//! Texts from people and scripts: lines of a `raw` batch, timing profiles, recordings.
 #![no_main]
 
 use std::io;
 
+use arbitrate::device::record::replay::{ReadError, Script};
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
@@ -15,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     batch_line(text);
     profile(text);
+    recording(text);
 });
 
 fn nothing(_: &str) -> io::Result<Vec<u8>> {
@@ -55,5 +57,16 @@ fn profile(text: &str) {
     if let Some(w) = s.watchdog {
         assert!(w.as_nanos() + 1_000_000_000 + budget + margin <= s.window.as_nanos());
         assert!(w.as_nanos() > tick + budget);
+    }
+}
+
+/// A recording that is refused names a line there is, and says why.
+fn recording(text: &str) {
+    match Script::read(text.as_bytes()) {
+        Ok(_) => {}
+        Err(ReadError::Line { number, .. } | ReadError::UnknownNexus { number, .. }) => {
+            assert!((1..=text.lines().count()).contains(&number));
+        }
+        Err(other) => assert!(!other.to_string().is_empty()),
     }
 }
