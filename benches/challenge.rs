@@ -12,7 +12,7 @@ use arbitrate::clock;
 use arbitrate::codec::pr::{Aptpl, ReservationType};
 use arbitrate::device::sim::{CreateOptions, SimDevice};
 use arbitrate::key::{ClusterId, NodeNumber};
-use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog, Profile, Timing};
+use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog, Profile, Rules, Timing};
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
 use arbitrate::runtime::executor::{Executor, Unobserved};
 use arbitrate::runtime::lives::LivesFile;
@@ -71,6 +71,8 @@ fn challenge(c: &mut Criterion) {
                     command_timeout: Duration::from_secs(3),
                     aptpl: Aptpl::No,
                     nexus_key: None,
+                    formatted: None,
+                    rules: Rules::default(),
                 };
                 let mut unobserved = Unobserved;
                 let mut on = Executor::new(&mut device, &mut unobserved);

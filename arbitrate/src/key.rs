@@ -142,6 +142,12 @@ impl ClusterId {
     pub const fn from_u32(v: u32) -> Self {
         Self(v)
     }
+
+    /// The value.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
 }
 
 impl NodeNumber {
@@ -243,7 +249,7 @@ impl FromStr for Key {
 
     /// Reads 1 to 16 hex digits, `0x` and `_` allowed; refuses 0.
     fn from_str(s: &str) -> Result<Self, KeyError> {
-        let digits: String = s.trim_start_matches("0x").chars().filter(|c| *c != '_').collect();
+        let digits: String = s.strip_prefix("0x").unwrap_or(s).chars().filter(|c| *c != '_').collect();
         if digits.is_empty() || digits.len() > 16 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(KeyError::NotHex(s.to_owned()));
         }
@@ -296,6 +302,7 @@ mod tests {
         assert_eq!("".parse::<Key>(), Err(KeyError::NotHex(String::new())));
         assert!("12345678123456781".parse::<Key>().is_err());
         assert!("xyz".parse::<Key>().is_err());
+        assert!("0x0x1f".parse::<Key>().is_err());
     }
 
     #[test]

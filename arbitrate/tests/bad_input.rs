@@ -81,12 +81,14 @@ fn scopes_and_nodes() {
 }
 
 #[test]
-fn not_yet_offered_by_the_embedded_disk_is_refused_by_it() {
+fn what_the_embedded_disk_does_not_take_is_refused_by_it() {
     let s = Stage::new();
     let d = s.disk("a");
     s.verb("register", "a", &["--key", "1"]).must(0);
-    fails(&["register", &d, "--key", "2", "--existing", "1", "--aptpl"], 5, &["ILLEGAL REQUEST"]);
-    fails(&["replace-lost", &d, "--key", "1", "--yes"], 5, &["ILLEGAL REQUEST"]);
+    fails(&["replace-lost", &d, "--key", "1", "--yes"], 5, &["ILLEGAL REQUEST", "26/04"]);
+    // A TransportID that no initiator of this disk can have.
+    let foreign = ["--transport-id", "sas:5000c500a1b2c3d4"];
+    fails(&[&["register", &s.disk("b"), "--key", "2"], &foreign[..]].concat(), 5, &["26/00"]);
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn exit_codes_are_explained() {
     };
     let codes: Vec<u64> =
         all["codes"].as_array().unwrap().iter().map(|c| c["code"].as_u64().unwrap()).collect();
-    assert_eq!(codes, [0, 1, 2, 3, 5, 9, 10, 11, 15, 24, 26, 29, 33, 35], "published and stable");
+    assert_eq!(codes, [0, 1, 2, 3, 5, 7, 9, 10, 11, 15, 24, 26, 29, 33, 35], "published and stable");
 }
 
 #[test]

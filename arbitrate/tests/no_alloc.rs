@@ -16,7 +16,8 @@ use arbitrate::device::{
 };
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::{
-    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, Profile, Rules, Timing,
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, LegacyDefenceEnd, LegacyDefenceNote,
+    LegacyDefenceSetup, LegacyDefender, Profile, Rules, Timing,
 };
 use arbitrate::runtime::drive;
 use arbitrate::runtime::executor::{Executor, Unobserved};
@@ -148,9 +149,11 @@ fn a_hundred_ticks_with_defences_and_unit_attentions_allocate_nothing() {
         key: me,
         cluster: ClusterId::of_name("t"),
         kind: holder.kind,
+        aptpl: arbitrate::codec::pr::Aptpl::No,
         timing,
         watchdog: None,
         first: FirstLease::FromTick,
+        tenure: None,
         rules: Rules::default(),
     };
     let start = Instant::from_nanos(1_000_000_000);
@@ -200,9 +203,11 @@ fn the_end_of_a_lease_allocates_nothing_either() {
             key: key(1, Stance::Settled),
             cluster: ClusterId::of_name("t"),
             kind: ReservationType::WriteExclusiveRegistrantsOnly,
+            aptpl: arbitrate::codec::pr::Aptpl::No,
             timing: Timing::profile(Profile::Classic),
             watchdog: None,
             first: FirstLease::Until(start + Duration::from_secs(6)),
+            tenure: None,
             rules: Rules::default(),
         },
         start,
@@ -215,6 +220,139 @@ fn the_end_of_a_lease_allocates_nothing_either() {
     assert_eq!(allocations() - before, 0);
     assert!(matches!(end, DefenceEnd::Expired { .. }), "{end:?}");
     assert_eq!(pacer.now, start + Duration::from_secs(6), "it ended with the lease, not before or after");
+}
+
+/// A disk of legacy mode: RESERVE(6) is GOOD, but for a unit attention before every third.
+struct Old {
+    sent: u64,
+}
+
+impl ScsiDevice for Old {
+    fn name(&self) -> &str {
+        "old"
+    }
+    fn execute(&mut self, _: Request<'_>) -> Completion {
+        self.sent += 1;
+        let took = Duration::from_micros(20);
+        if !self.sent.is_multiple_of(3) {
+            return Completion::answered(Status::GOOD, 0, took);
+        }
+        let sense = Sense::new(SenseKey::UNIT_ATTENTION, 0x29, 0x03).emit_fixed();
+        Completion {
+            delivery: Delivery::Answered(Status::CHECK_CONDITION),
+            sense: SenseBytes::new(&sense),
+            residual: 0,
+            took,
+        }
+    }
+    fn reset(&mut self, _: ResetScope, _: Escalate, _: Instant) -> Result<(), ResetError> {
+        Err(ResetError::Unsupported)
+    }
+    fn own_transport_id(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn a_hundred_ticks_of_legacy_mode_with_resets_allocate_nothing() {
+    let start = Instant::from_nanos(1_000_000_000);
+    let timing = Timing::profile(Profile::Classic);
+    let until = start + Duration::from_secs(6);
+    let setup = LegacyDefenceSetup { until, timing, watchdog: None, rules: Rules::default() };
+    let mut defender = LegacyDefender::new(setup, start);
+    let (mut device, mut unobserved) = (Old { sent: 0 }, Unobserved);
+    let mut on = Executor::new(&mut device, &mut unobserved);
+    let mut pacer = Virtual { now: start, stop_after: start + Duration::from_secs(300) };
+    let (mut confirmed, mut attentions) = (0u64, 0u64);
+    let before = allocations();
+    let end = drive::run(&mut defender, &mut on, &mut pacer, &mut |_, note| match note {
+        LegacyDefenceNote::Confirmed { .. } => confirmed += 1,
+        LegacyDefenceNote::Attention(_) => attentions += 1,
+        _ => {}
+    });
+    assert_eq!(allocations() - before, 0, "the fencing path allocated");
+    assert_eq!(end, LegacyDefenceEnd::Released);
+    assert!(confirmed >= 100 && attentions >= 30, "{confirmed} {attentions}");
+}
+
+#[test]
+fn a_race_over_three_devices_allocates_nothing_after_it_was_made() {
+    use arbitrate::protocol::{
+        Command, Configured, DefenceSetup, Event, Race, RaceEvent, RaceNote, RaceSetup, Reply, SeatNext,
+        Weight,
+    };
+    let me = key(1, Stance::Settled);
+    let holder = Holder { key: me, kind: ReservationType::WriteExclusiveRegistrantsOnly };
+    let calm = KeysView::emit(Generation(8), &[me]);
+    let challenged = KeysView::emit(Generation(8), &[me, key(2, Stance::Challenging)]);
+    let start = Instant::from_nanos(1_000_000_000);
+    let setup = RaceSetup {
+        configured: Configured::new(3).unwrap(),
+        timing: Timing::profile(Profile::Classic),
+        weight: Weight::HEAVIEST,
+        seed: 1,
+        attempts: 1,
+        watchdog: None,
+        rules: Rules::default(),
+    };
+    let defence = DefenceSetup {
+        key: me,
+        cluster: ClusterId::of_name("t"),
+        kind: holder.kind,
+        aptpl: arbitrate::codec::pr::Aptpl::No,
+        timing: setup.timing,
+        watchdog: None,
+        tenure: None,
+        first: FirstLease::Until(start + Duration::from_secs(6)),
+        rules: Rules::default(),
+    };
+    let held = [(0, defence.clone()), (1, defence.clone()), (2, defence)];
+    let mut race = Race::taking_over(setup, &held, start);
+    let (mut confirmed, mut ended) = (0u64, 0u64);
+    let before = allocations();
+    let mut now = start;
+    for turn in 0..3000u32 {
+        // After a while the third device falls silent, and at last the second, too.
+        for i in 0..3 {
+            now = now + Duration::from_micros(300);
+            let silent = (i == 2 && turn > 500) || (i == 1 && turn > 1000);
+            let event = match race.next(i) {
+                SeatNext::Wait(at) => {
+                    now = now.max(at);
+                    RaceEvent::Device(i, Event::Wake)
+                }
+                SeatNext::Issue { deadline, .. } if silent => {
+                    now = now.max(deadline);
+                    let unknown = Reply::Unknown(arbitrate::protocol::NoAnswer::Outstanding);
+                    RaceEvent::Device(i, Event::Reply(unknown))
+                }
+                SeatNext::Issue { command, .. } => RaceEvent::Device(
+                    i,
+                    Event::Reply(match command {
+                        Command::ReadKeys if turn % 7 == 3 => {
+                            Reply::Keys(KeysView::parse(&challenged).unwrap())
+                        }
+                        Command::ReadKeys => Reply::Keys(KeysView::parse(&calm).unwrap()),
+                        Command::ReadReservation => Reply::Reservation(ReadReservation {
+                            generation: Generation(8),
+                            holder: Some(holder),
+                        }),
+                        _ => Reply::Good,
+                    }),
+                ),
+                SeatNext::Find => RaceEvent::Missing(i),
+                SeatNext::Idle => RaceEvent::Wake,
+            };
+            for n in &race.handle(event, now).notes {
+                confirmed += u64::from(matches!(n, RaceNote::Confirmed { .. }));
+                ended += u64::from(matches!(n, RaceNote::OwnershipEnded { .. }));
+            }
+        }
+    }
+    let during = allocations() - before;
+    assert!(confirmed > 50, "{confirmed}");
+    assert_eq!(ended, 1, "the second silent device ended it");
+    assert_eq!(during, 0, "the fencing path allocated");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arbitrate::codec::pr::ReservationType;
+use arbitrate::device::sim::Personality;
 use arbitrate::key::Key;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     about = "Who owns a shared disk: SCSI reservations, challenge and defence",
     after_help = "EXIT STATUS\n  0 confirmed  1 refused  2 usage  3 unknown  10 defended  11 deposed  \
 24 reservation conflict  35 transport error\n  `arbitrate explain CODE` says what each means and what to do next.\n\n\
-DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file\n\n\
+DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file;\n  for challenge and defend a dm-multipath device too, or port=1+2: all its paths\n\n\
 EXAMPLES\n  arbitrate inspect /dev/sdb\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
 arbitrate defend /dev/sdb --cluster prod --node 2 --acquire"
 )]
@@ -28,6 +29,9 @@ pub(crate) struct Cli {
     /// defend: what the timing profile says]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Append every command and answer to this file as JSON lines (for `replay`); costs a write a command
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -69,11 +73,23 @@ pub(crate) enum Command {
     Challenge(Challenge),
     /// Own a disk and defend it, until told to stop or deposed
     Defend(Defend),
+    /// Measure READ KEYS, ticks, challenges and fences on a device
+    Bench(crate::cli::bench::args::Bench),
+    /// Fence a node: remove its registrations from every device and prove that it is kept out
+    Fence(crate::cli::fence::args::Fence),
+    /// Register this node on its devices again, under a fresh life
+    Unfence(crate::cli::fence::args::Unfence),
+    /// Show who is registered and may be dead; remove those who are
+    ClearStale(crate::cli::fence::args::ClearStale),
+    /// Qualify an array over two of its paths before it is trusted with fencing
+    Verify(super::verify::Verify),
     /// Send one command as it is, or with --batch many
     Raw(Raw),
     /// Embedded disks
     #[command(subcommand)]
     Sim(Sim),
+    /// Run a recording against an embedded disk and show the first difference
+    Replay(super::replay::ReplayArgs),
     /// What an exit code means and what to do next
     Explain {
         /// The code; all of them without one
@@ -263,7 +279,13 @@ pub(crate) struct Challenge {
     /// The device
     pub(crate) device: String,
     #[command(flatten)]
+    pub(crate) quorum: super::quorum::args::Quorum,
+    #[command(flatten)]
     pub(crate) node: Node,
+    #[command(flatten)]
+    pub(crate) paths: super::paths::PathsArg,
+    #[command(flatten)]
+    pub(crate) legacy: super::legacy::LegacyMode,
     /// Show the plan and send nothing that changes the device
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -274,7 +296,13 @@ pub(crate) struct Defend {
     /// The device
     pub(crate) device: String,
     #[command(flatten)]
+    pub(crate) quorum: super::quorum::args::Quorum,
+    #[command(flatten)]
     pub(crate) node: Node,
+    #[command(flatten)]
+    pub(crate) paths: super::paths::PathsArg,
+    #[command(flatten)]
+    pub(crate) legacy: super::legacy::LegacyMode,
     /// Challenge first; without it, take over what a `challenge` of this host has just won
     #[arg(long)]
     pub(crate) acquire: bool,
@@ -315,12 +343,17 @@ pub(crate) enum Sim {
         /// Its size in MiB
         #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
         size_mib: u32,
+        /// How it behaves where targets differ: spc, as the standards say, or lio, as Linux's LIO target
+        #[arg(long, default_value_t, value_name = "spc|lio")]
+        personality: Personality,
     },
     /// Show the whole state of an embedded disk
     Show {
         /// The file
         path: PathBuf,
     },
+    /// Let things go wrong: delays, lost commands and answers, BUSY, resets, power loss
+    Fault(super::sim::FaultArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrate::codec::pr::Aptpl;
-use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog};
+use arbitrate::protocol::{ChallengeNote, DefenceNote, FedWatchdog, Rules};
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
 use arbitrate::runtime::executor::Executor;
 use arbitrate::runtime::handover;
@@ -17,15 +17,23 @@ use serde_json::json;
 use super::args;
 use super::ends;
 use super::exit::Exit;
+use super::joining::{Joining, NotJoined};
 use super::node::Node;
 use super::output::{Done, Failure, Outcome, Output};
+use super::paths::{self, Joined, Opened};
 use super::session::{self, Options, Talk};
 use super::timeline::{Timeline, millis};
 
 pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
+    if a.legacy.legacy {
+        return super::legacy::challenge(a, with);
+    }
+    if a.quorum.is_several() {
+        return super::quorum::challenge(a, with);
+    }
     let node = Node::new(&a.node)?;
     let mut pacer = Countdown { inner: signals()?, out: with.out };
-    let mut device = session::device(&a.device)?;
+    let Opened { mut device, all } = paths::open(&a.device, &a.paths, node.timing)?;
     let mut talk = Talk { out: with.out, device: a.device.clone() };
     let mut on = Executor::new(device.as_mut(), &mut talk);
     let timeout = with.timeout.unwrap_or(node.timing.spec().tick);
@@ -43,16 +51,37 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
     let mut lives = plan.lives()?;
     let runtime = node.runtime_place(&id.name);
     handover::forget(&runtime).map_err(|e| store(&e))?;
-    let timeline = Timeline { start: pacer.now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline::new(pacer.now(), node.cluster, with.out);
+    if let Some(all) = &all {
+        all.say(&timeline, pacer.now());
+    }
     let end = contest
-        .run(&mut lives, &mut on, &mut pacer, &mut Spectator { timeline })
+        .run_after(a.quorum.delay(&node), &mut lives, &mut on, &mut pacer, &mut Spectator { timeline })
         .map_err(|e| lives_failed(&e))?;
     let took = pacer.now().since(timeline.start);
-    verdict(&plan, &runtime, end, took, pacer.now())
+    let (end, joined) = match (all, end) {
+        (Some(all), ContestEnd::Owned { defender, from, lease }) => {
+            let joining = Joining { all, contest: &contest, timeline, ghosts: lives.keys() };
+            let (lease, joined) =
+                joining.run(defender.key(), lease, &mut on, &mut pacer).map_err(|e| match e {
+                    NotJoined::Defence(end) => ends::not_confirmed(&a.device, node.cluster, &end),
+                    NotJoined::Thread(e) => no_thread(&a.device, &e),
+                })?;
+            (ContestEnd::Owned { defender, from, lease }, Some(joined))
+        }
+        (_, end) => (end, None),
+    };
+    verdict(&plan, &runtime, end, (took, pacer.now()), joined.as_ref())
 }
 
 /// Says who won, and leaves what `defend` takes over.
-fn verdict(plan: &Plan<'_>, runtime: &Place, end: ContestEnd, took: Duration, now: Instant) -> Outcome {
+fn verdict(
+    plan: &Plan<'_>,
+    runtime: &Place,
+    end: ContestEnd,
+    (took, now): (Duration, Instant),
+    paths: Option<&Joined>,
+) -> Outcome {
     let cluster = plan.node.cluster;
     match end {
         ContestEnd::Not(end) => Err(ends::not_won(plan.device, cluster, &end)),
@@ -66,8 +95,13 @@ fn verdict(plan: &Plan<'_>, runtime: &Place, end: ContestEnd, took: Duration, no
                 f
             })?;
             let left = lease.until.since(now);
+            let exit = match paths {
+                Some(p) if !p.open.is_empty() => Exit::Unknown,
+                _ => Exit::Confirmed,
+            };
+            let on_paths = paths.map(|p| format!("\n{}", p.text())).unwrap_or_default();
             let text = format!(
-                "WON: node {} owns {}, confirmed by reading back, key {key}\n  lease {:.3} s; next: `arbitrate defend {}` within it, or --acquire later",
+                "WON: node {} owns {}, confirmed by reading back, key {key}\n  lease {:.3} s; next: `arbitrate defend {}` within it, or --acquire later{on_paths}",
                 plan.node.number,
                 plan.device,
                 left.as_secs_f64(),
@@ -75,9 +109,9 @@ fn verdict(plan: &Plan<'_>, runtime: &Place, end: ContestEnd, took: Duration, no
             );
             let fields = json!({
                 "device": plan.device, "identity": plan.id.name, "key": key, "from": from,
-                "lease_left_ms": millis(left), "took_ms": millis(took),
+                "lease_left_ms": millis(left), "took_ms": millis(took), "paths": paths.map(Joined::json),
             });
-            Ok(Done::new(Exit::Confirmed, text, fields))
+            Ok(Done::new(exit, text, fields))
         }
     }
 }
@@ -102,6 +136,8 @@ impl Plan<'_> {
             command_timeout: self.timeout,
             aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
             nexus_key: known.nexus_key,
+            formatted: None,
+            rules: Rules::default(),
         })
     }
 
@@ -167,9 +203,9 @@ impl Audience for Spectator {
 }
 
 /// Real time, with the seconds left for whoever watches.
-struct Countdown {
-    inner: SystemPacer,
-    out: Output,
+pub(super) struct Countdown {
+    pub(super) inner: SystemPacer,
+    pub(super) out: Output,
 }
 
 impl Pacer for Countdown {
@@ -195,6 +231,15 @@ impl Pacer for Countdown {
     fn pause(&mut self, d: Duration) {
         self.inner.pause(d);
     }
+}
+
+fn no_thread(device: &str, e: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Unknown,
+        format!("registering on the other paths of {device}"),
+        format!("the device is won, but no thread could be started: {e}"),
+        "free resources on this host, then `arbitrate defend --acquire --paths`",
+    )
 }
 
 pub(crate) fn signals() -> Result<SystemPacer, Failure> {

@@ -71,12 +71,12 @@ fn refused(tried: &str, cluster: ClusterId, why: Refusal, cleanup: Cleanup) -> F
         Refusal::LegacyReservation => (
             Exit::Conflict,
             "RESERVATION CONFLICT to PERSISTENT RESERVE IN: another initiator holds an SPC-2 reservation".into(),
-            "end it where it was made (RELEASE), or reset the logical unit".into(),
+            "end it where it was made (RELEASE), or reset the logical unit; where the cluster shares this disk by SPC-2 reservations, challenge with --legacy".into(),
         ),
         Refusal::Target(n) => (
             target_exit(n),
             format!("the target refused: {}", no_answer(n)),
-            "look with `arbitrate inspect` whether it supports persistent reservations".into(),
+            "look with `arbitrate inspect` whether it supports persistent reservations; a disk without them is shared with --legacy".into(),
         ),
         Refusal::NoEffect => (
             Exit::Refused,
@@ -89,7 +89,7 @@ fn refused(tried: &str, cluster: ClusterId, why: Refusal, cleanup: Cleanup) -> F
     Failure::new(exit, tried, format!("{answer}{}", left(cleanup)), next)
 }
 
-fn target_exit(n: NoAnswer) -> Exit {
+pub(super) fn target_exit(n: NoAnswer) -> Exit {
     match n {
         NoAnswer::Sense(Sense { asc: 0x20, ascq: 0, .. }) => Exit::UnsupportedCommand,
         NoAnswer::Sense(_) => Exit::IllegalRequest,
@@ -114,13 +114,16 @@ const fn open(d: Doubt) -> &'static str {
         Doubt::Registration => "the challenging key may or may not be registered",
         Doubt::Blind => "the challenging key is registered, but the disk can no longer be read",
         Doubt::Seizure => "the disk may or may not have been taken",
+        Doubt::Tenure => {
+            "the reservation was taken, but a new epoch could not be written and read back: it gives no lease"
+        }
         Doubt::FlagStays => "the reservation was taken, but the settled key is not proven: it gives no lease",
     }
 }
 
 const fn after(d: Doubt) -> &'static str {
     match d {
-        Doubt::Seizure | Doubt::FlagStays => {
+        Doubt::Seizure | Doubt::Tenure | Doubt::FlagStays => {
             "start nothing; look with `arbitrate inspect` until it answers, then challenge again"
         }
         _ => "look with `arbitrate inspect` until it answers, then challenge again",

@@ -11,6 +11,7 @@ pub(crate) enum Exit {
     Usage = 2,
     Unknown = 3,
     IllegalRequest = 5,
+    ReservationLost = 7,
     UnsupportedCommand = 9,
     Defended = 10,
     Deposed = 11,
@@ -61,6 +62,12 @@ pub(crate) const TABLE: &[Row] = &[
         name: "illegal request",
         means: "The target does not accept a field of the command (ILLEGAL REQUEST). It was not executed.",
         next: "Look with `arbitrate capabilities DEVICE` at what the target offers.",
+    },
+    Row {
+        exit: Exit::ReservationLost,
+        name: "reservations lost",
+        means: "The target lost the reservations it had promised to keep through power loss (DATA PROTECT, 44/01). The command was not executed.",
+        next: "Make sure that nobody uses the disk; then `arbitrate replace-lost DEVICE --key KEY` begins anew.",
     },
     Row {
         exit: Exit::UnsupportedCommand,

@@ -3,18 +3,29 @@
 //! Decides nothing about disks: whatever may be believed of one comes from the library.
 
 mod args;
+mod bench;
 mod challenge;
 mod consent;
 mod defend;
 mod ends;
 mod exit;
 mod explain;
+mod fence;
+mod joining;
+mod legacy;
 mod node;
 mod output;
+mod paths;
+mod profile_file;
+mod quorum;
+mod recording;
+mod replay;
 mod session;
 mod show;
+mod sim;
 mod timeline;
 mod verbs;
+mod verify;
 mod words;
 
 use std::process::ExitCode;
@@ -38,7 +49,11 @@ pub(crate) fn run() -> ExitCode {
     };
     let out = Output { json: cli.json, verbose: cli.verbose };
     let timeout = cli.timeout_ms.map(std::time::Duration::from_millis);
+    if let Some(Err(f)) = cli.record.as_deref().map(|file| recording::begin(file, out)) {
+        return ExitCode::from(out.finish("record", Err(f)).code());
+    }
     let (name, end) = dispatch(&cli.command, session::Options { out, timeout });
+    recording::end(out);
     ExitCode::from(out.finish(name, end).code())
 }
 
@@ -62,9 +77,18 @@ fn dispatch(command: &Command, with: session::Options) -> (&'static str, Outcome
         Command::Reset(a) => ("reset", verbs::reset(a, with)),
         Command::Challenge(a) => ("challenge", challenge::run(a, with)),
         Command::Defend(a) => ("defend", defend::run(a, with)),
+        Command::Bench(a) => ("bench", bench::run(a, with)),
+        Command::Fence(a) => ("fence", fence::fence(a, with)),
+        Command::Unfence(a) => ("unfence", fence::unfence(a, with)),
+        Command::ClearStale(a) => ("clear-stale", fence::clear_stale(a, with)),
+        Command::Verify(a) => ("verify", verify::run(a, with)),
         Command::Raw(a) => ("raw", verbs::raw(a, with)),
-        Command::Sim(Sim::Create { path, size_mib }) => ("sim create", show::sim_create(path, *size_mib)),
+        Command::Sim(Sim::Create { path, size_mib, personality }) => {
+            ("sim create", show::sim_create(path, *size_mib, *personality))
+        }
         Command::Sim(Sim::Show { path }) => ("sim show", show::sim_show(path)),
+        Command::Sim(Sim::Fault(a)) => ("sim fault", sim::fault(a)),
+        Command::Replay(a) => ("replay", replay::run(a)),
         Command::Explain { code } => ("explain", explain::run(*code)),
     }
 }

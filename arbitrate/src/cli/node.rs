@@ -1,17 +1,16 @@
 //! Who this node is: cluster, number, timing, and where its small files are.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use arbitrate::codec::pr::ReservationType;
 use arbitrate::key::{ClusterId, NodeNumber};
-use arbitrate::protocol::{Profile, Timing, TimingSpec};
+use arbitrate::protocol::{Profile, Timing};
 use arbitrate::runtime::store::Place;
-use serde::Deserialize;
 
 use super::args;
 use super::exit::Exit;
 use super::output::Failure;
+use super::profile_file::{self, ProfileError};
 
 /// The node named on the command line, checked.
 #[derive(Clone, Debug)]
@@ -24,17 +23,6 @@ pub(crate) struct Node {
     pub(crate) kind: ReservationType,
     state: PathBuf,
     runtime: PathBuf,
-}
-
-/// A timing profile in a file; durations in milliseconds.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProfileFile {
-    tick_ms: u64,
-    tick_budget_ms: u64,
-    margin_ms: u64,
-    window_ms: u64,
-    watchdog_ms: Option<u64>,
 }
 
 impl Node {
@@ -71,7 +59,15 @@ impl Node {
     }
 }
 
-fn timing(profile: &str) -> Result<Timing, Failure> {
+impl Node {
+    /// Where the processes of this host, of whatever node, meet that use one nexus.
+    pub(crate) fn host_place(&self, nexus: &str) -> Place {
+        Place::of_host(&self.runtime, nexus)
+    }
+}
+
+/// A timing profile by its name or its file.
+pub(crate) fn timing(profile: &str) -> Result<Timing, Failure> {
     match profile {
         "classic" => Ok(Timing::profile(Profile::Classic)),
         "lab" => Ok(Timing::profile(Profile::Lab)),
@@ -86,22 +82,14 @@ fn from_file(path: &Path) -> Result<Timing, Failure> {
                    optionally watchdog_ms";
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::new(Exit::Usage, tried(), e.to_string(), example))?;
-    let f: ProfileFile =
-        toml::from_str(&text).map_err(|e| Failure::new(Exit::Usage, tried(), e.to_string(), example))?;
-    Timing::new(TimingSpec {
-        tick: Duration::from_millis(f.tick_ms),
-        tick_budget: Duration::from_millis(f.tick_budget_ms),
-        margin: Duration::from_millis(f.margin_ms),
-        window: Duration::from_millis(f.window_ms),
-        watchdog: f.watchdog_ms.map(Duration::from_millis),
-    })
-    .map_err(|e| {
-        Failure::new(
+    profile_file::parse(&text).map_err(|e| match e {
+        ProfileError::Text(e) => Failure::new(Exit::Usage, tried(), e.to_string(), example),
+        ProfileError::Rule(e) => Failure::new(
             Exit::Refused,
             tried(),
             e.to_string(),
             "change the value that breaks the rule; docs/arbitration.md says why each rule holds",
-        )
+        ),
     })
 }
 

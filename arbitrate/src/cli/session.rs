@@ -10,7 +10,7 @@ use arbitrate::runtime::pacer::Pacer;
 
 use super::exit::Exit;
 use super::output::{Failure, Output};
-use super::words;
+use super::{recording, words};
 
 /// How long a command of a one-shot verb may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ impl Options {
 
 /// Opens the device named on the command line.
 pub(crate) fn device(spec: &str) -> Result<Box<dyn ScsiDevice>, Failure> {
-    open(spec).map_err(|e| {
+    open(spec).map(recording::wrap).map_err(|e| {
         let next = match e {
             OpenError::Sim(_) => "name it sim:PATH?as=NAME[&port=N]; `arbitrate sim create PATH` makes one",
             _ => "name /dev/sgN, /dev/sdX or a link to one; `lsblk -S` lists the SCSI disks",

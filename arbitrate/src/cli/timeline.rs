@@ -17,20 +17,36 @@ pub(crate) struct Timeline {
     pub(crate) start: Instant,
     pub(crate) cluster: ClusterId,
     pub(crate) out: Output,
+    /// Which of several devices it is about.
+    on: Option<&'static str>,
 }
 
 impl Timeline {
+    /// Of one device, or of what is no device's alone.
+    pub(crate) const fn new(start: Instant, cluster: ClusterId, out: Output) -> Self {
+        Self { start, cluster, out, on: None }
+    }
+
+    /// The same, of one of several devices.
+    pub(crate) const fn on(self, device: &'static str) -> Self {
+        Self { on: Some(device), ..self }
+    }
+
     /// Says one thing that happened at `at`.
     pub(crate) fn say(&self, at: Instant, event: &str, text: &str, mut fields: Value) {
         let s = at.since(self.start);
         if let Value::Object(m) = &mut fields {
             m.insert("at_ms".into(), json!(millis(s)));
             m.insert("text".into(), json!(text));
+            if let Some(device) = self.on {
+                m.insert("device".into(), json!(device));
+            }
         }
         if self.out.watched() {
             self.out.countdown("");
         }
-        self.out.event(&format!("{:>8.3} s  {text}", s.as_secs_f64()), event, fields);
+        let on = self.on.map(|d| format!("{d}: ")).unwrap_or_default();
+        self.out.event(&format!("{:>8.3} s  {on}{text}", s.as_secs_f64()), event, fields);
     }
 
     pub(crate) fn challenge(&self, at: Instant, note: &ChallengeNote) {
@@ -71,6 +87,14 @@ impl Timeline {
                 &format!("the holder's node holds it under another key now ({})", self.key(key)),
                 json!({ "holder": key }),
             ),
+            ChallengeNote::Ready => {
+                self.say(
+                    at,
+                    "ready",
+                    "not defended: waiting until the devices before it are decided",
+                    json!({}),
+                );
+            }
             ChallengeNote::Preempting(victim) => self.say(
                 at,
                 "preempting",
@@ -85,6 +109,24 @@ impl Timeline {
                 "seized",
                 "read back: the reservation is held under the challenging key",
                 json!({ "from": from }),
+            ),
+            ChallengeNote::CleanlyReleased(t) => self.say(
+                at,
+                "cleanly-released",
+                &format!("the last owner marked a clean release (epoch {}): no window is waited", t.epoch.0),
+                json!({ "epoch": t.epoch.0, "by": t.key }),
+            ),
+            ChallengeNote::MarkChanged => self.say(
+                at,
+                "mark-changed",
+                "another owner came between: the window is waited after all",
+                json!({}),
+            ),
+            ChallengeNote::TakingTenure(t) => self.say(
+                at,
+                "taking-tenure",
+                &format!("writing epoch {} to the disk", t.epoch.0),
+                json!({ "epoch": t.epoch.0 }),
             ),
             ChallengeNote::TakingFlagOff { key } => self.say(
                 at,
@@ -129,6 +171,21 @@ impl Timeline {
             DefenceNote::Releasing => {
                 self.say(at, "releasing", "giving the device back: RELEASE, unregister", json!({}));
             }
+            DefenceNote::Marked(t) => self.say(
+                at,
+                "marked",
+                &format!(
+                    "clean release of epoch {} marked, read back: no window for who comes next",
+                    t.epoch.0
+                ),
+                json!({ "epoch": t.epoch.0 }),
+            ),
+            DefenceNote::NotMarked(t) => self.say(
+                at,
+                "not-marked",
+                &format!("clean release of epoch {} NOT marked: who comes next waits the window", t.epoch.0),
+                json!({ "epoch": t.epoch.0 }),
+            ),
         }
     }
 

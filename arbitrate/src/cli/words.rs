@@ -1,6 +1,6 @@
 //! Answers of targets and transports, in words.
 
-use arbitrate::codec::Status;
+use arbitrate::codec::{Sense, Status};
 use arbitrate::device::classify::{Class, classify};
 use arbitrate::protocol::NoAnswer;
 use arbitrate::runtime::executor::Sent;
@@ -41,6 +41,7 @@ pub(crate) fn class(class: &Class, changes: bool) -> (Exit, String) {
             (Exit::UnsupportedCommand, format!("CHECK CONDITION, {s}"))
         }
         Class::Illegal(s) => (Exit::IllegalRequest, format!("CHECK CONDITION, {s}")),
+        Class::Failed(s) if is_lost(s) => (Exit::ReservationLost, format!("CHECK CONDITION, {s}")),
         Class::Failed(s) => (open(Exit::Refused), format!("CHECK CONDITION, {s}")),
         Class::NotSent(libc::ETIMEDOUT) => {
             (Exit::Timeout, "not sent: the device was occupied until the deadline".into())
@@ -51,6 +52,11 @@ pub(crate) fn class(class: &Class, changes: bool) -> (Exit, String) {
         Class::DeviceLost => (Exit::Transport, no_answer(NoAnswer::DeviceLost)),
         Class::Malformed => (open(Exit::Transport), no_answer(NoAnswer::Malformed)),
     }
+}
+
+/// PERSISTENT RESERVATION INFORMATION LOST (SPC-4 5.12.5.3.2): a target that says so executes nothing.
+pub(crate) fn is_lost(s: Sense) -> bool {
+    (s.asc, s.ascq) == (0x44, 1)
 }
 
 fn errno(e: i32) -> String {
@@ -105,6 +111,7 @@ pub(crate) fn unread(why: NoAnswer) -> (Exit, String) {
     let exit = match why {
         NoAnswer::Sense(s) if (s.asc, s.ascq) == (0x20, 0) => Exit::UnsupportedCommand,
         NoAnswer::Sense(s) if s.key == arbitrate::codec::SenseKey::ILLEGAL_REQUEST => Exit::IllegalRequest,
+        NoAnswer::Sense(s) if is_lost(s) => Exit::ReservationLost,
         NoAnswer::Sense(_) | NoAnswer::Busy(_) | NoAnswer::Restless => Exit::Busy,
         NoAnswer::Barred => Exit::Conflict,
         NoAnswer::Aborted => Exit::Aborted,

@@ -3,6 +3,10 @@
 //!
 //! A request holds its addresses in the width of its CDB, so that none can be built that doesn't fit.
 
+mod compare;
+
+pub use compare::CompareAndWrite;
+
 use serde::Serialize;
 
 use super::bytes::{be16, be32, be64, u8_at};

@@ -1,6 +1,6 @@
 //! Any CDB of the table as a typed request: the front door of a device server.
 
-use super::block::{BlockIo, ReadCapacity, RequestSense, SynchronizeCache, TestUnitReady};
+use super::block::{BlockIo, CompareAndWrite, ReadCapacity, RequestSense, SynchronizeCache, TestUnitReady};
 use super::inquiry::Inquiry;
 use super::opcode;
 use super::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT, PrIn, PrOutCdb};
@@ -22,6 +22,8 @@ pub enum Command {
     BlockIo(BlockIo),
     /// SYNCHRONIZE CACHE.
     SynchronizeCache(SynchronizeCache),
+    /// COMPARE AND WRITE.
+    CompareAndWrite(CompareAndWrite),
     /// RESERVE or RELEASE of SPC-2.
     Spc2Reserve(Spc2Reserve),
     /// PERSISTENT RESERVE IN.
@@ -51,6 +53,7 @@ impl Command {
             op::RESERVE_6 | op::RELEASE_6 | op::RESERVE_10 | op::RELEASE_10 => {
                 Spc2Reserve::parse(cdb).map(Self::Spc2Reserve)
             }
+            op::COMPARE_AND_WRITE => CompareAndWrite::parse(cdb).map(Self::CompareAndWrite),
             PERSISTENT_RESERVE_IN => PrIn::parse(cdb).map(Self::PrIn),
             PERSISTENT_RESERVE_OUT => PrOutCdb::parse(cdb).map(Self::PrOut),
             other => Err(RequestError::OpCode(other)),
@@ -68,6 +71,7 @@ impl Command {
             Self::BlockIo(c) => c.cdb(),
             Self::SynchronizeCache(c) => c.cdb(),
             Self::Spc2Reserve(c) => c.cdb(),
+            Self::CompareAndWrite(c) => c.cdb(),
             Self::PrIn(c) => c.cdb(),
             Self::PrOut(c) => c.cdb(),
         }

@@ -12,6 +12,7 @@ mod error;
 pub mod inquiry;
 pub mod opcode;
 pub mod pr;
+pub mod quorum;
 mod request;
 pub mod reserve;
 pub mod sense;

@@ -79,6 +79,8 @@ pub const RESERVE_10: u8 = 0x56;
 pub const RELEASE_10: u8 = 0x57;
 /// READ(16).
 pub const READ_16: u8 = 0x88;
+/// COMPARE AND WRITE.
+pub const COMPARE_AND_WRITE: u8 = 0x89;
 /// WRITE(16).
 pub const WRITE_16: u8 = 0x8a;
 /// SYNCHRONIZE CACHE(16).
@@ -148,6 +150,13 @@ pub const OPERATIONS: &[Operation] = &[
     pr_out("PERSISTENT RESERVE OUT, REGISTER AND MOVE", "SPC-4 6.16.4", &pr_out_usage(7, 0)),
     pr_out("PERSISTENT RESERVE OUT, REPLACE LOST RESERVATION", "SPC-4 6.16.2", &pr_out_usage(8, 0xff)),
     plain("READ(16)", Direction::In, Changes::Nothing, "SBC-3 5.13", &rw16(READ_16)),
+    plain(
+        "COMPARE AND WRITE",
+        Direction::Out,
+        Changes::Medium,
+        "SBC-3 5.2",
+        &[COMPARE_AND_WRITE, 0xe8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, 0, 0],
+    ),
     plain("WRITE(16)", Direction::Out, Changes::Medium, "SBC-3 5.35", &rw16(WRITE_16)),
     plain(
         "SYNCHRONIZE CACHE(16)",

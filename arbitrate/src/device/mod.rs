@@ -4,7 +4,9 @@
 //! sense. Nothing here decides who owns a disk; [`classify`] says what an answer means and nothing more.
 
 pub mod classify;
+pub mod multipath;
 pub mod open;
+pub mod record;
 pub mod retry;
 pub mod sg;
 pub mod sim;
@@ -113,7 +115,7 @@ pub struct SenseBytes {
 }
 
 /// What a reset covers (SAM-5 7; Linux SG_SCSI_RESET).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ResetScope {
     /// LOGICAL UNIT RESET.
     LogicalUnit,

@@ -34,7 +34,7 @@ pub enum OpenError {
     },
     /// A device-mapper node.
     #[error(
-        "{0} is a device-mapper node; a reservation belongs to a path: name one of its disks (`lsblk -s {0}`)"
+        "{0} is a device-mapper node, and no single SCSI disk; a reservation belongs to a path: name one of its disks (`lsblk -s {0}`)"
     )]
     DeviceMapper(PathBuf),
     /// Not a SCSI device.
@@ -48,6 +48,17 @@ pub enum OpenError {
         /// Peripheral device type.
         kind: u32,
     },
+    /// A device that does not say which logical unit it is.
+    #[error("{name} does not say which logical unit it is: {why}")]
+    Unnamed {
+        /// What was asked.
+        name: String,
+        /// What came back.
+        why: String,
+    },
+    /// A multipath device none of whose paths is a SCSI disk.
+    #[error("{0} has no path left on this host; `multipath -ll` and `lsblk -S` show what there is")]
+    NoPaths(String),
     /// An embedded disk that cannot be opened.
     #[error(transparent)]
     Sim(#[from] SimError),

@@ -21,6 +21,8 @@ pub enum Effect {
     Reads,
     /// Changes reservations or the medium.
     Changes,
+    /// The same, and a unit attention in its place means something to whoever asked: never repeated here.
+    ChangesOnce,
 }
 
 /// What to do about a completion.
@@ -36,7 +38,9 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(class: &Class, effect: Effect, attentions: u8) -> Verdict {
     match class {
-        Class::UnitAttention(_) if attentions < MAX_ATTENTIONS => Verdict::Again(Duration::ZERO),
+        Class::UnitAttention(_) if effect != Effect::ChangesOnce && attentions < MAX_ATTENTIONS => {
+            Verdict::Again(Duration::ZERO)
+        }
         Class::Busy(_) if effect == Effect::Reads => Verdict::Again(BUSY_PAUSE),
         _ => Verdict::Final,
     }
@@ -53,6 +57,7 @@ mod tests {
         let attention = Class::UnitAttention(Sense::new(SenseKey::UNIT_ATTENTION, 0x29, 0));
         assert_eq!(judge(&attention, Effect::Changes, 0), Verdict::Again(Duration::ZERO));
         assert_eq!(judge(&attention, Effect::Changes, MAX_ATTENTIONS), Verdict::Final);
+        assert_eq!(judge(&attention, Effect::ChangesOnce, 0), Verdict::Final);
         for c in [
             Class::Good,
             Class::Conflict,

@@ -6,7 +6,11 @@
 
 mod challenger;
 mod defender;
+pub mod fence;
 mod keys;
+mod legacy;
+mod race;
+pub mod registrar;
 mod rules;
 #[cfg(test)]
 mod testbed;
@@ -15,9 +19,18 @@ mod wire;
 
 pub use challenger::{ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Doubt, Refusal};
 pub use defender::{
-    DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, Lease, Miss,
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, Deposition, FedWatchdog, FirstLease, HeldTenure, Lease,
+    Miss,
 };
 pub use keys::{Lives, MAX_LIVES};
+pub use legacy::{
+    Found, Hold, Left, LegacyChallenger, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefenceSetup,
+    LegacyDefender, LegacyDoubt, LegacyEnd, LegacyNote, LegacyRefusal, LegacySetup, Met, Stray,
+};
+pub use race::{
+    Configured, MAX_DEVICES, Race, RaceEnd, RaceEvent, RaceNote, RaceSetup, RaceStep, Roster, RosterError,
+    SeatNext, Standing, Weight,
+};
 pub use rules::{Rule, Rules};
 pub use timing::{Profile, Timing, TimingError, TimingSpec, WATCHDOG_GRANULARITY};
 pub use wire::{Command, Event, Next, NoAnswer, Reply, Step};

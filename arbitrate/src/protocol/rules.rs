@@ -20,13 +20,49 @@ pub enum Rule {
     DeposedStaysOut,
     /// The window is waited where no reservation is found, too.
     WindowWithoutReservation,
+    /// The clean-release mark is read under the own flagged key, not before the REGISTER.
+    MarkReadUnderKey,
+    /// The clean-release mark is read again after the RESERVE.
+    MarkReadAgain,
+    /// A mark counts for the last tenure only.
+    MarkOfLastTenure,
+    /// Who wins writes a new tenure and reads it back before it believes.
+    TenureBeforeBelief,
+    /// A lease is dropped before the mark is written.
+    LeaseDroppedBeforeMark,
+    /// A challenge that was held back reads again before it seizes.
+    ReadAgainAfterHold,
+    /// Several devices are seized one after the other, in the order of their identities.
+    SeizeInOrder,
+    /// A majority is one of the configured devices, not of those that answer.
+    MajorityOfConfigured,
+    /// The first device lost ends the attempt.
+    StandDownAtFirstLoss,
+    /// What an attempt won is given back when it stands down.
+    GiveBackWhatWasWon,
+    /// A holder without a majority of leases for one window gives its devices back.
+    MinorityGivesBack,
+    /// A device that was missing, lost or returned counts only after a challenge under a new key.
+    RechallengeBeforeCounting,
+    /// The watchdog is fed on the strength of a majority of fresh confirmations only.
+    FeedOnMajority,
+    /// Legacy mode: a RESERVE(6) that succeeded gives a lease only after it was held for a whole window.
+    LegacyHold,
+    /// Legacy mode: a unit attention begins that hold anew.
+    LegacyHoldUnbroken,
+    /// Legacy mode: a window is waited before the first RESERVE(6).
+    LegacyWindow,
+    /// Legacy mode: a unit attention in place of that first RESERVE(6) begins the window anew.
+    LegacyResetRestartsWindow,
+    /// Legacy mode: an expired lease never reserves again.
+    LegacyExpiredStaysOut,
 }
 
 /// Which rules are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Rules {
     #[cfg(feature = "teeth")]
-    broken: Option<Rule>,
+    broken: [Option<Rule>; 2],
 }
 
 impl Rules {
@@ -36,13 +72,20 @@ impl Rules {
 
     /// Every rule kept.
     #[cfg(feature = "teeth")]
-    pub const SOUND: Self = Self { broken: None };
+    pub const SOUND: Self = Self { broken: [None; 2] };
 
     /// All rules but one.
     #[cfg(feature = "teeth")]
     #[must_use]
     pub const fn without(rule: Rule) -> Self {
-        Self { broken: Some(rule) }
+        Self { broken: [Some(rule), None] }
+    }
+
+    /// All rules but these two: where either alone is enough.
+    #[cfg(feature = "teeth")]
+    #[must_use]
+    pub const fn without_both(a: Rule, b: Rule) -> Self {
+        Self { broken: [Some(a), Some(b)] }
     }
 
     #[cfg(not(feature = "teeth"))]
@@ -53,6 +96,6 @@ impl Rules {
 
     #[cfg(feature = "teeth")]
     pub(super) fn keep(self, rule: Rule) -> bool {
-        self.broken != Some(rule)
+        !self.broken.contains(&Some(rule))
     }
 }

@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use crate::codec::pr::{Aptpl, KeysView, OutAction, PrOut, ReservationType};
+use crate::codec::quorum::{BlockLen, ClusterUuid, Formatted, Head, Mark, Record, Tenure};
+use crate::device::sim::access::{Access, Verdict};
 use crate::device::sim::pr::Reservations;
 use crate::device::sim::{Answer, NexusId};
 use crate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
@@ -16,6 +18,9 @@ pub(super) const STEP: Duration = Duration::from_millis(10);
 /// The type reserved.
 pub(super) const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 pub(super) const CLUSTER: ClusterId = ClusterId::from_u32(0xc1);
+/// How a formatted device of the tests is formatted.
+pub(super) const FORMATTED: Formatted =
+    Formatted { uuid: ClusterUuid([7; 16]), block_len: BlockLen::SMALLEST };
 /// Nodes `a`, `b`, `c`, by number and nexus.
 pub(super) const A: u8 = 1;
 pub(super) const B: u8 = 2;
@@ -42,6 +47,9 @@ pub(super) struct Bed {
     pub(super) unit: Reservations,
     pub(super) now: Instant,
     pub(super) sent: Vec<String>,
+    /// A formatted device's tenures and mark.
+    pub(super) tenures: [Option<Tenure>; 2],
+    pub(super) mark: Option<Mark>,
 }
 
 impl Bed {
@@ -94,11 +102,14 @@ impl Bed {
             _ if !executed => Reply::Good,
             Command::ReadKeys => Reply::Keys(KeysView::parse(&bytes).unwrap()),
             Command::ReadReservation => Reply::Reservation(self.unit.read_reservation()),
+            Command::ReadHead(_) => self.head().map_or(Reply::Unknown(NoAnswer::Malformed), Reply::Head),
+            Command::WriteRecord(_, r) => self.write(who, r),
             Command::Out(out) => match self.unit.pr_out(NexusId(who), &out) {
                 Answer::Good => Reply::Good,
                 Answer::Conflict => Reply::Conflict,
                 Answer::Check(s) => Reply::Refused(NoAnswer::Sense(s)),
             },
+            other => panic!("not of persistent mode: {other:?}"),
         };
         let reply = match fate {
             Fate::Answered => reply,
@@ -107,14 +118,43 @@ impl Bed {
             Fate::Conflict => Reply::Conflict,
         };
         let said = match reply {
-            Reply::Keys(_) | Reply::Reservation(_) => "",
+            Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => "",
             Reply::Good => ": good",
             Reply::Conflict => ": conflict",
             Reply::Refused(_) => ": refused",
             Reply::Unknown(_) => ": unknown",
+            Reply::Attention(_) => ": unit attention",
         };
         self.sent.push(format!("{:.2} {}{said}", seconds(issued), words(&command)));
         handle(Event::Reply(reply), self.now)
+    }
+
+    /// A unit that nobody holds, formatted, `last` having been its last tenure.
+    pub(super) fn formatted(last: Tenure, mark: Option<Mark>) -> Self {
+        let mut bed = Self { mark, ..Self::default() };
+        bed.record(Record::Tenure(last));
+        bed
+    }
+
+    /// Writes a record, whoever does.
+    pub(super) fn record(&mut self, r: Record) {
+        match r {
+            Record::Tenure(t) => self.tenures[usize::from(!t.epoch.0.is_multiple_of(2))] = Some(t),
+            Record::Mark(m) => self.mark = Some(m),
+        }
+    }
+
+    /// The head, as READ would tell it.
+    pub(super) fn head(&self) -> Option<Head> {
+        Head::of(self.tenures, self.mark)
+    }
+
+    fn write(&mut self, who: u8, r: Record) -> Reply<'static> {
+        if self.unit.check_access(NexusId(who), Access::Write) != Verdict::Admitted {
+            return Reply::Conflict;
+        }
+        self.record(r);
+        Reply::Good
     }
 
     /// The changing commands sent so far; forgets all.
@@ -164,6 +204,12 @@ fn words(c: &Command) -> String {
         Command::ReadKeys => return "READ KEYS".to_owned(),
         Command::ReadReservation => return "READ RESERVATION".to_owned(),
         Command::Out(out) => out,
+        Command::ReadHead(_) => return "READ HEAD".to_owned(),
+        Command::WriteRecord(_, Record::Tenure(t)) => {
+            return format!("WRITE tenure {} {}", t.epoch.0, name(t.key));
+        }
+        Command::WriteRecord(_, Record::Mark(m)) => return format!("WRITE mark {}", m.of.epoch.0),
+        other => panic!("not of persistent mode: {other:?}"),
     };
     let action = out.action.name();
     let (own, target) = (name(out.list.own), name(out.list.target));

@@ -6,6 +6,8 @@ use arrayvec::ArrayVec;
 
 use crate::codec::Sense;
 use crate::codec::pr::{KeysView, PrOut, ReadReservation};
+use crate::codec::quorum::{Formatted, Head, Record};
+use crate::device::ResetScope;
 use crate::time::Instant;
 
 /// One command a protocol asks for.
@@ -17,23 +19,57 @@ pub enum Command {
     ReadReservation,
     /// PERSISTENT RESERVE OUT. Sent once; repeated by the runtime after a unit attention only.
     Out(PrOut),
+    /// READ of a formatted quorum device's head.
+    ReadHead(Formatted),
+    /// WRITE of one unit of a formatted quorum device, past every cache. Repeated after a unit attention
+    /// only.
+    WriteRecord(Formatted, Record),
+    /// TEST UNIT READY: whether another's SPC-2 reservation is in force. Unit attentions are consumed.
+    TestUnitReady,
+    /// RESERVE(6) of the whole unit. Sent once, never repeated by the runtime: a unit attention in its
+    /// place is [`Reply::Attention`].
+    Reserve6,
+    /// RELEASE(6). Sent once; repeated by the runtime after a unit attention only.
+    Release6,
+    /// A reset of that scope and no larger one.
+    Reset(ResetScope),
 }
 
-/// What came back, unit attentions already consumed.
+/// What came back, unit attentions already consumed but for [`Command::Reserve6`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reply<'a> {
     /// The whole answer to [`Command::ReadKeys`].
     Keys(KeysView<'a>),
     /// The answer to [`Command::ReadReservation`].
     Reservation(ReadReservation),
-    /// A [`Command::Out`] ended GOOD.
+    /// The answer to [`Command::ReadHead`].
+    Head(Head),
+    /// A command without an answer of its own ended GOOD.
     Good,
+    /// A unit attention came in place of a [`Command::Reserve6`], which was not executed: a reset may
+    /// have taken the reservation.
+    Attention(Sense),
     /// RESERVATION CONFLICT: not executed.
     Conflict,
     /// The target or this host refused it: not executed.
     Refused(NoAnswer),
     /// No trustworthy answer: it may have been executed, or may yet be.
     Unknown(NoAnswer),
+}
+
+impl Reply<'_> {
+    /// Why this is not the answer that was asked for.
+    #[must_use]
+    pub const fn why(self) -> NoAnswer {
+        match self {
+            Self::Refused(why) | Self::Unknown(why) => why,
+            Self::Conflict => NoAnswer::Barred,
+            // A reply to another command than was sent says nothing about this one.
+            Self::Good | Self::Attention(_) | Self::Keys(_) | Self::Reservation(_) | Self::Head(_) => {
+                NoAnswer::Malformed
+            }
+        }
+    }
 }
 
 /// Why there is no answer, kept for the operator.

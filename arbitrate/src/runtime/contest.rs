@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use crate::codec::pr::{Aptpl, KeysView, ReservationType};
+use crate::codec::quorum::Formatted;
 use crate::key::{ClusterId, Incarnation, Key, NodeNumber};
 use crate::protocol::{
-    ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Command, DefenceEnd, DefenceNote, DefenceSetup,
-    Defender, FedWatchdog, FirstLease, Lease, Lives, Reply, Rules, Timing,
+    ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Command, DefenceEnd, DefenceNote,
+    DefenceSetup, Defender, FedWatchdog, FirstLease, HeldTenure, Lease, Lives, Refusal, Reply, Rules, Timing,
 };
 use crate::runtime::drive;
 use crate::runtime::executor::Executor;
 use crate::runtime::lives::{LivesError, LivesFile};
-use crate::runtime::pacer::Pacer;
+use crate::runtime::pacer::{Pacer, Woke};
 use crate::time::Instant;
 
 /// How often a challenge begins again because the target lost its memory.
@@ -37,6 +38,10 @@ pub struct Contest {
     pub aptpl: Aptpl,
     /// The key that READ FULL STATUS shows registered under this nexus's own TransportID.
     pub nexus_key: Option<Key>,
+    /// How the device is formatted, where it is.
+    pub formatted: Option<Formatted>,
+    /// Every rule, outside of tests.
+    pub rules: Rules,
 }
 
 /// How a contest ended.
@@ -74,6 +79,25 @@ pub trait Audience {
 }
 
 impl Contest {
+    /// As [`Contest::run`], `delay` later, for the node's weight; a signal meanwhile withdraws it.
+    ///
+    /// # Errors
+    /// As [`Contest::run`].
+    pub fn run_after(
+        &self,
+        delay: Duration,
+        lives: &mut LivesFile,
+        on: &mut Executor<'_>,
+        pacer: &mut dyn Pacer,
+        audience: &mut dyn Audience,
+    ) -> Result<ContestEnd, LivesError> {
+        if !delay.is_zero() && pacer.wait(pacer.now() + delay) == Woke::Stop {
+            let (why, cleanup) = (Refusal::Cancelled, Cleanup::NotNeeded);
+            return Ok(ContestEnd::Not(ChallengeEnd::Refused { why, cleanup }));
+        }
+        self.run(lives, on, pacer, audience)
+    }
+
     /// Challenges, up to three times where the target loses its memory meanwhile.
     ///
     /// # Errors
@@ -101,24 +125,7 @@ impl Contest {
         pacer: &mut dyn Pacer,
         audience: &mut dyn Audience,
     ) -> Result<ContestEnd, LivesError> {
-        let ghosts = self.ghosts(&lives.keys());
-        let deadline = pacer.now() + self.command_timeout;
-        let present = match on.run(&Command::ReadKeys, deadline, pacer) {
-            Reply::Keys(v) => self.present(v, &ghosts),
-            // The challenger's own survey meets the same and says it in its words.
-            _ => Present::default(),
-        };
-        let incarnation = lives.fresh(present.newest)?;
-        let mut challenger = Challenger::new(ChallengeSetup {
-            lives: Lives::new(self.cluster, self.node, &ghosts),
-            incarnation,
-            nexus_ghost: self.nexus_key.or(present.ghost),
-            kind: self.kind,
-            aptpl: self.aptpl,
-            timing: self.timing,
-            command_timeout: self.command_timeout,
-            rules: Rules::default(),
-        });
+        let mut challenger = Challenger::new(self.fresh_life(lives, on, pacer)?);
         let mut watchdog = None;
         let end = drive::challenge(&mut challenger, on, pacer, &mut |at, note| {
             let owner_next = match note {
@@ -137,16 +144,49 @@ impl Contest {
             key,
             cluster: self.cluster,
             kind: self.kind,
+            aptpl: self.aptpl,
             timing: self.timing,
             watchdog,
             first: FirstLease::FromTick,
-            rules: Rules::default(),
+            tenure: self.formatted.zip(challenger.tenure()).map(|(on, tenure)| HeldTenure { on, tenure }),
+            rules: self.rules,
         };
         let mut defender = Box::new(Defender::new(setup, pacer.now()));
         let first = drive::first_lease(&mut defender, on, pacer, &mut |at, note| audience.defence(at, note));
         Ok(match first {
             Ok(lease) => ContestEnd::Owned { defender, lease, from },
             Err(end) => ContestEnd::NotConfirmed { key, end },
+        })
+    }
+
+    /// Takes a fresh incarnation and says what a challenge begins from.
+    ///
+    /// # Errors
+    /// [`LivesError`] where no fresh incarnation could be made durable; then nothing was sent.
+    pub fn fresh_life(
+        &self,
+        lives: &mut LivesFile,
+        on: &mut Executor<'_>,
+        pacer: &mut dyn Pacer,
+    ) -> Result<ChallengeSetup, LivesError> {
+        let ghosts = self.ghosts(&lives.keys());
+        let deadline = pacer.now() + self.command_timeout;
+        let present = match on.run(&Command::ReadKeys, deadline, pacer) {
+            Reply::Keys(v) => self.present(v, &ghosts),
+            // The challenger's own survey meets the same and says it in its words.
+            _ => Present::default(),
+        };
+        let incarnation = lives.fresh(present.newest)?;
+        Ok(ChallengeSetup {
+            lives: Lives::new(self.cluster, self.node, &ghosts),
+            incarnation,
+            nexus_ghost: self.nexus_key.or(present.ghost),
+            kind: self.kind,
+            aptpl: self.aptpl,
+            timing: self.timing,
+            command_timeout: self.command_timeout,
+            mark: self.formatted,
+            rules: self.rules,
         })
     }
 

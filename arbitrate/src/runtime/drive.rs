@@ -2,6 +2,7 @@
 //!
 //! Decides nothing: whatever happens is handed to the protocol with the time.
 
+use crate::protocol::fence::{Admission, AdmitEnd, AdmitNote};
 use crate::protocol::{
     ChallengeEnd, ChallengeNote, Challenger, DefenceEnd, DefenceNote, Defender, Event, Lease, Next, Step,
 };
@@ -41,6 +42,27 @@ impl Machine for Defender {
     fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<DefenceNote, DefenceEnd> {
         Self::handle(self, event, now)
     }
+}
+
+impl Machine for Admission {
+    type Note = AdmitNote;
+    type End = AdmitEnd;
+    fn start(&mut self, now: Instant) -> Step<AdmitNote, AdmitEnd> {
+        Self::start(self, now)
+    }
+    fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<AdmitNote, AdmitEnd> {
+        Self::handle(self, event, now)
+    }
+}
+
+/// Runs an admission to its end. `tell` hears every note at once, on this thread.
+pub fn admission(
+    admission: &mut Admission,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+    tell: &mut dyn FnMut(Instant, &AdmitNote),
+) -> AdmitEnd {
+    run(admission, on, pacer, tell)
 }
 
 /// Runs a challenge to its end. `tell` hears every note at once, on this thread.
@@ -87,7 +109,8 @@ pub fn defence(
     run(defender, on, pacer, tell)
 }
 
-fn run<M: Machine>(
+/// Runs any protocol to its end. `tell` hears every note at once, on this thread.
+pub fn run<M: Machine>(
     machine: &mut M,
     on: &mut Executor<'_>,
     pacer: &mut dyn Pacer,

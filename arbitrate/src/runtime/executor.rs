@@ -5,14 +5,17 @@
 
 use arrayvec::ArrayVec;
 
+use crate::codec::block::TestUnitReady;
 use crate::codec::pr::{
     KeysView, READ_RESERVATION_LEN, ReadReservation, Reread, RereadError, Step, read_keys_cdb,
     read_reservation_cdb,
 };
+use crate::codec::quorum::{Head, Units};
+use crate::codec::reserve::{Form, Spc2Reserve, Verb};
 use crate::codec::{Cdb, Sense};
 use crate::device::classify::{Class, classify};
 use crate::device::retry::{Effect, MAX_ATTENTIONS, Verdict, judge};
-use crate::device::{Completion, Data, MAX_TRANSFER, Request, ScsiDevice};
+use crate::device::{Completion, Data, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice};
 use crate::protocol::{Command, NoAnswer, Reply};
 use crate::runtime::pacer::Pacer;
 use crate::time::Instant;
@@ -166,6 +169,50 @@ impl<'a> Executor<'a> {
                 let times = (issued, deadline);
                 reply(&self.send(out.basic_cdb(), Transfer::Out(&list), Effect::Changes, times, pacer).class)
             }
+            Command::ReadHead(f) => {
+                let cdb = Units::HEAD.read_cdb(f.block_len);
+                let (ended, data) = self.read_at(cdb, Units::HEAD.len(), issued, deadline, pacer);
+                match (ended.class, Head::parse(data, f.uuid)) {
+                    (Class::Good, Ok(head)) => Reply::Head(head),
+                    (Class::Good, Err(_)) => Reply::Unknown(NoAnswer::Malformed),
+                    (other, _) => reply(&other),
+                }
+            }
+            Command::WriteRecord(f, record) => {
+                let unit = record.emit(f.uuid);
+                let cdb = record.units().write_cdb(f.block_len);
+                let times = (issued, deadline);
+                reply(&self.send(cdb, Transfer::Out(&unit), Effect::Changes, times, pacer).class)
+            }
+            Command::TestUnitReady => {
+                let cdb = TestUnitReady.cdb();
+                reply(&self.send(cdb, Transfer::Out(&[]), Effect::Reads, (issued, deadline), pacer).class)
+            }
+            Command::Reserve6 => {
+                let cdb = Spc2Reserve { verb: Verb::Reserve, form: Form::Six }.cdb();
+                let times = (issued, deadline);
+                match self.send(cdb, Transfer::Out(&[]), Effect::ChangesOnce, times, pacer).class {
+                    Class::UnitAttention(sense) => Reply::Attention(sense),
+                    other => reply(&other),
+                }
+            }
+            Command::Release6 => {
+                let cdb = Spc2Reserve { verb: Verb::Release, form: Form::Six }.cdb();
+                reply(&self.send(cdb, Transfer::Out(&[]), Effect::Changes, (issued, deadline), pacer).class)
+            }
+            Command::Reset(scope) => self.reset(*scope, deadline),
+        }
+    }
+
+    /// A reset, of this scope only. What the kernel calls failed may have reached the target all the
+    /// same: only a scope that is not offered, or not allowed to this process, is a refusal.
+    fn reset(&mut self, scope: ResetScope, deadline: Instant) -> Reply<'static> {
+        match self.device.reset(scope, Escalate::No, deadline) {
+            Ok(()) => Reply::Good,
+            Err(ResetError::Unsupported) => Reply::Refused(NoAnswer::Local(libc::EOPNOTSUPP)),
+            Err(ResetError::Failed(e @ (libc::EPERM | libc::EACCES))) => Reply::Refused(NoAnswer::Local(e)),
+            Err(ResetError::Failed(e)) => Reply::Unknown(NoAnswer::Transport(0, 0, e)),
+            Err(ResetError::Outstanding) => Reply::Unknown(NoAnswer::Outstanding),
         }
     }
 
@@ -272,7 +319,7 @@ enum Transfer<'b> {
 }
 
 /// What a class other than [`Class::Good`] with data means to a protocol.
-fn reply(class: &Class) -> Reply<'static> {
+pub(super) fn reply(class: &Class) -> Reply<'static> {
     match *class {
         Class::Good => Reply::Good,
         Class::Conflict => Reply::Conflict,
@@ -287,5 +334,85 @@ fn reply(class: &Class) -> Reply<'static> {
         Class::TransportLost(t) => Reply::Unknown(NoAnswer::Transport(t.host, t.driver, t.errno)),
         Class::Outstanding => Reply::Unknown(NoAnswer::Outstanding),
         Class::Malformed => Reply::Unknown(NoAnswer::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::sim::{CreateOptions, SimDevice};
+    use crate::runtime::pacer::SystemPacer;
+    use std::time::Duration;
+
+    #[test]
+    fn reserve_tells_of_a_reset_and_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        SimDevice::create(&path, &CreateOptions::default()).unwrap();
+        let open = |name| SimDevice::open(&format!("sim:{}?as={name}", path.display())).unwrap();
+        let (mut a, mut b) = (open("a"), open("b"));
+        let (mut deaf, mut la, mut lb) = (SystemPacer::deaf(), Unobserved, Unobserved);
+        let (mut a, mut b) = (Executor::new(&mut a, &mut la), Executor::new(&mut b, &mut lb));
+        let deadline = deaf.now() + Duration::from_secs(60);
+        assert_eq!(a.run(&Command::Reserve6, deadline, &mut deaf), Reply::Good);
+        assert_eq!(b.run(&Command::TestUnitReady, deadline, &mut deaf), Reply::Conflict);
+        let lun = Command::Reset(ResetScope::LogicalUnit);
+        assert_eq!(b.run(&lun, deadline, &mut deaf), Reply::Good);
+        assert_eq!(
+            b.run(&Command::TestUnitReady, deadline, &mut deaf),
+            Reply::Good,
+            "its attention is consumed"
+        );
+
+        let told = a.run(&Command::Reserve6, deadline, &mut deaf);
+        assert!(matches!(told, Reply::Attention(s) if (s.asc, s.ascq) == (0x29, 3)), "{told:?}");
+        assert_eq!(
+            b.run(&Command::Reserve6, deadline, &mut deaf),
+            Reply::Good,
+            "that of `a` was not executed"
+        );
+        assert_eq!(a.run(&Command::Reserve6, deadline, &mut deaf), Reply::Conflict);
+        assert_eq!(a.run(&Command::Release6, deadline, &mut deaf), Reply::Good, "and releases nothing");
+        assert_eq!(a.run(&Command::TestUnitReady, deadline, &mut deaf), Reply::Conflict);
+        let bus = a.run(&Command::Reset(ResetScope::Bus), deadline, &mut deaf);
+        assert_eq!(bus, Reply::Refused(NoAnswer::Local(libc::EOPNOTSUPP)));
+    }
+
+    /// Ends every reset so.
+    struct Resets(Result<(), ResetError>);
+
+    impl ScsiDevice for Resets {
+        fn name(&self) -> &'static str {
+            "resets"
+        }
+        fn execute(&mut self, _: Request<'_>) -> Completion {
+            Completion::unanswered(crate::device::Delivery::DeviceLost, Duration::ZERO)
+        }
+        fn reset(&mut self, _: ResetScope, escalate: Escalate, _: Instant) -> Result<(), ResetError> {
+            assert_eq!(escalate, Escalate::No);
+            self.0
+        }
+        fn own_transport_id(&self) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_reset_that_the_kernel_calls_failed_may_have_been_done() {
+        let of = |end| {
+            let (mut d, mut o, mut deaf) = (Resets(end), Unobserved, SystemPacer::deaf());
+            let command = Command::Reset(ResetScope::Target);
+            match Executor::new(&mut d, &mut o).run(&command, Instant::default(), &mut deaf) {
+                Reply::Good => "done",
+                Reply::Refused(_) => "refused",
+                Reply::Unknown(_) => "unknown",
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(Ok(())), "done");
+        assert_eq!(of(Err(ResetError::Unsupported)), "refused");
+        assert_eq!(of(Err(ResetError::Failed(libc::EACCES))), "refused");
+        assert_eq!(of(Err(ResetError::Failed(libc::EIO))), "unknown");
+        assert_eq!(of(Err(ResetError::Outstanding)), "unknown");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`SystemPacer`] keeps real time; a simulation brings its own. Must never touch a device.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
@@ -12,6 +12,9 @@ use nix::sys::time::TimeSpec;
 
 use crate::clock::now;
 use crate::time::Instant;
+
+/// The longest one poll waits.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Why a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +61,22 @@ impl SystemPacer {
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Self { signals: Some(fd), last: None })
+    }
+
+    /// As [`Pacer::wait`], and ended too by `bell` becoming readable; which is told as time that has
+    /// come.
+    pub fn wait_or(&mut self, until: Instant, bell: BorrowedFd<'_>) -> Woke {
+        if let Some(fd) = &self.signals {
+            if let Ok(Some(info)) = fd.read_signal() {
+                self.last = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
+                return Woke::Stop;
+            }
+            let timeout = TimeSpec::from_duration(until.since(now()).min(LONGEST));
+            let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN), PollFd::new(bell, PollFlags::POLLIN)];
+            // Whatever ended it, the caller looks at everything again.
+            let _ = nix::poll::ppoll(&mut fds, Some(timeout), None);
+        }
+        Woke::Time
     }
 
     /// The signal that stopped the last wait.

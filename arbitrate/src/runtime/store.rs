@@ -59,11 +59,13 @@ impl Place {
     /// Below `root`, for this node and the device with this identity.
     #[must_use]
     pub fn new(root: &Path, cluster: ClusterId, node: NodeNumber, identity: &str) -> Self {
-        let device = identity
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
-            .collect();
-        Self { dir: root.join(format!("{cluster}-{node}")), device }
+        Self { dir: root.join(format!("{cluster}-{node}")), device: file_name(identity) }
+    }
+
+    /// Below `root`, for what all nodes that run on this host share.
+    #[must_use]
+    pub fn of_host(root: &Path, name: &str) -> Self {
+        Self { dir: root.join("host"), device: file_name(name) }
     }
 
     fn path(&self, what: &str) -> PathBuf {
@@ -147,6 +149,12 @@ impl Place {
 #[derive(Debug)]
 pub struct Lock {
     _held: Flock<File>,
+}
+
+/// `name` with everything replaced that a file name should not hold.
+fn file_name(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
 fn io_error(doing: &'static str, path: &Path, source: io::Error) -> StoreError {

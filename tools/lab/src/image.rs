@@ -21,6 +21,7 @@ const SCRIPTS: &[(&str, &[u8])] = &[
     ("lab/lib.sh", include_bytes!("../guest/lib.sh")),
     ("lab/layout-iscsi", include_bytes!("../guest/layout-iscsi")),
     ("lab/layout-loop", include_bytes!("../guest/layout-loop")),
+    ("lab/layout-multipath", include_bytes!("../guest/layout-multipath")),
     ("lab/layout-scsi-debug", include_bytes!("../guest/layout-scsi-debug")),
     ("lab/wait-line", include_bytes!("../guest/wait-line")),
     ("etc/inittab", include_bytes!("../guest/inittab")),
@@ -34,6 +35,7 @@ const FOLDERS: &[&str] =
     &["dev", "proc", "sys", "run", "tmp", "mnt", "root", "var/lib", "var/target/pr", "lab"];
 
 const TOOLS: &[&str] = &[
+    "dmsetup",
     "iscsiadm",
     "iscsid",
     "sg_inq",
@@ -48,6 +50,9 @@ const TOOLS: &[&str] = &[
 const MODULES: &[&str] = &[
     // Asked for by alias. Newer kernels have it in their library.
     "crc32c_generic?",
+    "dm_mod",
+    "dm_multipath",
+    "dm_round_robin",
     "i6300esb",
     "iscsi_target_mod",
     "iscsi_tcp",

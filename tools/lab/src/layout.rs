@@ -15,6 +15,13 @@ pub enum Layout {
         /// How many logical units each of them sees.
         luns: u32,
     },
+    /// LIO over iSCSI with two target ports and a session to each for every node: two nexuses a node. A node's
+    /// disks are its paths, in the order of the ports. In the guest, `path-down NODE PORT`, `path-up NODE PORT` and
+    /// `multipath-map NAME DISK...`, which makes a dm-multipath device.
+    Multipath {
+        /// How many nodes: n1, n2, …
+        nodes: u32,
+    },
     /// LIO through tcm_loop. Quick, but PREEMPT AND ABORT deadlocks inside the kernel, for good: for deadlines.
     Loop {
         /// How many nodes: n1, n2, …
@@ -54,6 +61,7 @@ impl Layout {
         let (name, nodes, luns) = match self {
             Self::Plain => return None,
             Self::Iscsi { nodes, luns } => ("iscsi", nodes, luns),
+            Self::Multipath { nodes } => ("multipath", nodes, 1),
             Self::Loop { nodes, luns } => ("loop", nodes, luns),
             Self::ScsiDebug { luns } => ("scsi-debug", 1, luns),
         };
@@ -65,6 +73,7 @@ impl Layout {
         match self {
             Self::Plain => 0,
             Self::Iscsi { nodes, luns } | Self::Loop { nodes, luns } => nodes * luns,
+            Self::Multipath { nodes } => nodes * 2,
             Self::ScsiDebug { luns } => luns,
         }
     }
@@ -122,21 +131,22 @@ pub struct Disk {
     pub sg: String,
 }
 
-/// Reads the map a layout script prints: `nexus NODE INITIATOR LUN BLOCK SG` lines, in any order.
+/// Reads the map a layout script prints: `nexus NODE INITIATOR LUN BLOCK SG` lines, in any order;
+/// several of one node and LUN are its paths, in the order printed.
 pub(crate) fn parse_nodes(text: &str) -> Result<Vec<Node>> {
     let mut lines = Vec::new();
-    for line in text.lines() {
+    for (order, line) in text.lines().enumerate() {
         let ["nexus", node, initiator, lun, block, sg] = line.split_whitespace().collect::<Vec<_>>()[..]
         else {
             bail!("not a nexus: {line:?}");
         };
         let number: u32 =
             node.strip_prefix('n').and_then(|digits| digits.parse().ok()).context("node number")?;
-        lines.push((number, lun.parse::<u32>().context("LUN")?, node, initiator, block, sg));
+        lines.push((number, lun.parse::<u32>().context("LUN")?, order, node, initiator, block, sg));
     }
     lines.sort_unstable();
     let mut nodes: Vec<Node> = Vec::new();
-    for (_, _, name, initiator, block, sg) in lines {
+    for (_, _, _, name, initiator, block, sg) in lines {
         let disk = Disk { block: block.to_owned(), sg: sg.to_owned() };
         match nodes.last_mut() {
             Some(node) if node.name == name => node.disks.push(disk),

@@ -13,7 +13,7 @@ usage: palisade-lab run  [options] -- COMMAND...   run one shell command in a ne
        palisade-lab boot [options]                 run each line of standard input in a new guest
 
 options:
-  --layout plain|iscsi|loop|scsi-debug   shared disks (default: iscsi)
+  --layout plain|iscsi|multipath|loop|scsi-debug   shared disks (default: iscsi)
   --nodes NUMBER                         nodes on them (default: 3)
   --luns NUMBER                          logical units for each (default: 1)
   --watchdog softdog|i6300esb            a watchdog, armed by opening /dev/watchdog (default: none)
@@ -86,6 +86,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
     let layout = match layout.as_str() {
         "plain" => Layout::Plain,
         "iscsi" => Layout::Iscsi { nodes, luns },
+        "multipath" => Layout::Multipath { nodes },
         "loop" => Layout::Loop { nodes, luns },
         "scsi-debug" => Layout::ScsiDebug { luns },
         other => bail!("unknown layout {other}"),

@@ -53,8 +53,12 @@ pub enum Action {
     Release(usize),
     /// Fault: the operator sends CLEAR.
     Clear,
-    /// Fault: the target loses power and its memory.
+    /// Fault: the target loses power.
     LosePower,
+    /// Fault: LOGICAL UNIT RESET; what was sent is still on its way.
+    Reset,
+    /// The same, and everything sent had reached the target and is aborted there without a word.
+    ResetAborting,
 }
 
 /// All that can happen in `s`.
@@ -64,7 +68,7 @@ pub fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
         return;
     }
     for (n, node) in s.nodes.iter().enumerate() {
-        of_write(s, n, node, out);
+        of_write(c, s, n, node, out);
         match node.role {
             Role::Idle if s.now <= c.begin_by => out.push(Action::Begin(n)),
             Role::Idle => {}
@@ -79,7 +83,7 @@ pub fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
                     out.push(Action::BeginAgain(n));
                 }
             }
-            Role::Challenger(_) | Role::Defender(_) => of_running(s, n, node, out),
+            Role::Challenger(_) | Role::Defender(_) => of_running(c, s, n, node, out),
         }
     }
     out.extend((0..s.fabric.len()).map(Action::DeliverOrphan));
@@ -90,18 +94,24 @@ pub fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
     if faults_left && s.credits.power > 0 {
         out.push(Action::LosePower);
     }
-    if s.now < c.horizon && !s.nodes.iter().any(|n| holds_time(s, n)) {
+    if faults_left && s.credits.reset > 0 {
+        out.push(Action::Reset);
+        if s.nodes.iter().any(|n| matches!(n.link, Link::Sent(..))) {
+            out.push(Action::ResetAborting);
+        }
+    }
+    if s.now < c.horizon && !s.nodes.iter().enumerate().any(|(i, n)| holds_time(c, s, i, n)) {
         out.push(Action::Advance);
     }
 }
 
-fn holds_time(s: &State, n: &Node) -> bool {
-    (n.awake() && n.due(s.time())) || matches!(n.write, Write::Accepted(_))
+fn holds_time(c: &Config, s: &State, i: usize, n: &Node) -> bool {
+    (n.awake() && n.due(s.time(c, i))) || matches!(n.write, Write::Accepted(_))
 }
 
-fn of_write(s: &State, n: usize, node: &Node, out: &mut Vec<Action>) {
+fn of_write(c: &Config, s: &State, n: usize, node: &Node, out: &mut Vec<Action>) {
     match node.write {
-        Write::None if s.credits.write > 0 && node.awake() && node.has_lease(s.time()) => {
+        Write::None if s.credits.write > 0 && node.awake() && s.has_lease(c, n) => {
             out.push(Action::IssueWrite(n));
         }
         Write::None => {}
@@ -110,8 +120,8 @@ fn of_write(s: &State, n: usize, node: &Node, out: &mut Vec<Action>) {
     }
 }
 
-fn of_running(s: &State, n: usize, node: &Node, out: &mut Vec<Action>) {
-    let (now, left) = (s.time(), s.credits);
+fn of_running(c: &Config, s: &State, n: usize, node: &Node, out: &mut Vec<Action>) {
+    let (now, left) = (s.time(c, n), s.credits);
     let can = |credit: u8| credit > 0 && left.total > 0;
     if can(left.crash) {
         out.push(Action::Crash(n));

@@ -14,6 +14,9 @@
 //! | [`action`] | what can happen next |
 //! | [`system`] | the model itself |
 //! | [`properties`] | what must hold, and what must be seen to happen |
+//! | [`data`] | a data device, its host, and who fences that host |
+//! | [`legacy`] | legacy mode: RESERVE(6) and resets |
+//! | [`race`] | the same for a race over three devices |
 //! | [`run`] | running the checker and reading its result |
 //!
 //! Must never be linked into a program: it turns on the feature `teeth` of [`arbitrate`], with which a
@@ -22,8 +25,11 @@
 
 pub mod action;
 pub mod config;
+pub mod data;
+pub mod legacy;
 pub mod node;
 pub mod properties;
+pub mod race;
 pub mod run;
 pub mod state;
 mod step;

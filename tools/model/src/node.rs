@@ -5,19 +5,22 @@
 
 use std::sync::Arc;
 
-use arbitrate::codec::pr::{Aptpl, ReadReservation, ReservationType};
+use arbitrate::codec::Sense;
+use arbitrate::codec::pr::{ReadReservation, ReservationType};
+use arbitrate::codec::quorum::{BlockLen, ClusterUuid, Formatted, Head, Tenure};
 use arbitrate::device::sim::NexusId;
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::{
-    ChallengeSetup, Challenger, Command, DefenceSetup, Defender, FirstLease, Lives, NoAnswer,
+    ChallengeSetup, Challenger, Command, DefenceSetup, Defender, FirstLease, HeldTenure, Lives, NoAnswer,
 };
 use arbitrate::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Head as HeadStart};
 
 /// The reservation's type, as the programs have it by default.
 pub const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
-const CLUSTER: ClusterId = ClusterId::from_u32(0xc1);
+/// The cluster.
+pub const CLUSTER: ClusterId = ClusterId::from_u32(0xc1);
 
 /// What a node is doing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -77,6 +80,10 @@ pub enum Answer {
     Keys(Vec<u8>),
     /// To READ RESERVATION.
     Reservation(ReadReservation),
+    /// To READ of the head.
+    Head(Head),
+    /// A unit attention in the command's place.
+    Attention(Command, Sense),
     /// GOOD.
     Good,
     /// RESERVATION CONFLICT.
@@ -183,23 +190,32 @@ pub fn challenger(c: &Config, n: usize, life: u8, registered: Option<Key>) -> Op
         lives: Lives::new(CLUSTER, node, &ghosts),
         incarnation: Incarnation::new(u32::from(life)).ok()?,
         kind: KIND,
-        aptpl: Aptpl::No,
+        aptpl: c.aptpl(),
         timing: c.challengers,
         command_timeout: std::time::Duration::from_nanos(c.command_timeout),
+        mark: formatted(c),
         rules: c.rules,
     }))
 }
 
-/// A defence under `key` that begins at `now`.
+/// How the device is formatted, where it is.
+fn formatted(c: &Config) -> Option<Formatted> {
+    let on = Formatted { uuid: ClusterUuid([7; 16]), block_len: BlockLen::SMALLEST };
+    (c.head != HeadStart::Unformatted).then_some(on)
+}
+
+/// A defence under `key`, of this tenure, that begins at `now`.
 #[must_use]
-pub fn defender(c: &Config, key: Key, now: Instant) -> Defender {
+pub fn defender(c: &Config, key: Key, tenure: Option<Tenure>, now: Instant) -> Defender {
     let setup = DefenceSetup {
         key,
         cluster: CLUSTER,
         kind: KIND,
+        aptpl: Aptpl::No,
         timing: c.timing,
         watchdog: None,
         first: FirstLease::FromTick,
+        tenure: formatted(c).zip(tenure).map(|(on, tenure)| HeldTenure { on, tenure }),
         rules: c.rules,
     };
     Defender::new(setup, now)

@@ -19,9 +19,6 @@ pub const LIVE_STAYS: &str = "a live defender is never deposed";
 /// Winning means having held.
 pub const WON_HELD: &str = "who ends as winner has held the reservation";
 
-/// What must hold in every state.
-pub const MUST_HOLD: [&str; 5] = [ONE_LEASE, STALE_REFUSED, STALE_ABORTED, LIVE_STAYS, WON_HELD];
-
 /// Somebody won.
 pub const WINS: &str = "a challenge is won";
 /// Somebody was defended against.
@@ -33,11 +30,14 @@ pub const CHANGES_HANDS: &str = "a lease changes hands";
 /// A given-up PREEMPT or RESERVE took the reservation.
 pub const LATE_SEIZURE: &str = "a seizure is executed after its caller gave up";
 
+/// A clean-release mark spared the window.
+pub const SPARED: &str = "a challenge is won before a window is over";
+
 /// All properties.
 #[must_use]
 pub fn all() -> Vec<Property<System>> {
     vec![
-        Property::always(ONE_LEASE, |_, s: &State| s.leases() <= 1),
+        Property::always(ONE_LEASE, |m: &System, s: &State| s.leases(m.config()) <= 1),
         Property::always(STALE_REFUSED, |_, s: &State| s.breach != Some(Breach::StaleWriteAccepted)),
         Property::always(STALE_ABORTED, |_, s: &State| s.breach != Some(Breach::StaleWriteLanded)),
         Property::always(LIVE_STAYS, |_, s: &State| s.breach != Some(Breach::LiveDefenderLost)),
@@ -48,9 +48,10 @@ pub fn all() -> Vec<Property<System>> {
         Property::sometimes(DEFENDED, |_, s: &State| ended(s, Ending::Defended)),
         Property::sometimes(DEPOSED, |_, s: &State| ended(s, Ending::Deposed)),
         Property::sometimes(CHANGES_HANDS, |m: &System, s: &State| {
-            newcomer(m, s).is_some_and(|n| s.nodes[n].has_lease(s.time()))
+            newcomer(m, s).is_some_and(|n| s.has_lease(m.config(), n))
         }),
         Property::sometimes(LATE_SEIZURE, |_, s: &State| s.late_seizure),
+        Property::sometimes(SPARED, |_, s: &State| s.spared),
     ]
 }
 

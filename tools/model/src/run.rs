@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use stateright::{Checker, HasDiscoveries, Model};
+use std::fmt::Debug;
+use std::hash::Hash;
 
-use crate::action::Action;
-use crate::config::Config;
-use crate::properties;
-use crate::system::System;
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 /// What the checker found.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<A> {
     /// Different states.
     pub states: usize,
     /// The steps of the longest path walked.
@@ -19,18 +17,18 @@ pub struct Found {
     /// How long it took.
     pub took: Duration,
     /// A property found broken, the one asked for if it was, and the way there.
-    pub broken: Option<Broken>,
+    pub broken: Option<Broken<A>>,
     /// What of the things to be seen was seen.
     pub seen: Vec<&'static str>,
 }
 
 /// A counterexample.
 #[derive(Debug)]
-pub struct Broken {
+pub struct Broken<A> {
     /// The property.
     pub property: &'static str,
     /// The steps.
-    pub path: Vec<Action>,
+    pub path: Vec<A>,
 }
 
 /// When to stop before everything was explored.
@@ -42,15 +40,22 @@ pub enum Until {
     Broken(&'static str),
 }
 
-/// Explores the whole system, or up to the counterexample asked for, on `threads` threads.
+/// Explores a whole system, or up to the counterexample asked for, on `threads` threads.
 #[must_use]
-pub fn explore(config: Config, until: Until, threads: usize) -> Found {
+pub fn explore<M>(model: M, until: Until, threads: usize) -> Found<M::Action>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Hash + Debug + Clone + PartialEq + Send + Sync + 'static,
+    M::Action: Debug + Clone + PartialEq + Send + Sync + 'static,
+{
+    let must_hold: Vec<&'static str> =
+        model.properties().iter().filter(|p| p.expectation == Expectation::Always).map(|p| p.name).collect();
     let begun = Instant::now();
     let finish = match until {
         Until::AnyBroken => HasDiscoveries::AnyFailures,
         Until::Broken(property) => HasDiscoveries::AnyOf([property].into()),
     };
-    let checker = System::new(config).checker().threads(threads).finish_when(finish).spawn_bfs().join();
+    let checker = model.checker().threads(threads).finish_when(finish).spawn_bfs().join();
     let mut found = Found {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
@@ -61,7 +66,7 @@ pub fn explore(config: Config, until: Until, threads: usize) -> Found {
     let mut discoveries: Vec<_> = checker.discoveries().into_iter().collect();
     discoveries.sort_by_key(|(name, _)| *name);
     for (name, path) in discoveries {
-        if properties::MUST_HOLD.contains(&name) {
+        if must_hold.contains(&name) {
             let path = path.into_actions();
             let wanted = until == Until::Broken(name);
             if wanted || found.broken.is_none() {

@@ -1,10 +1,12 @@
 //! Everything at one instant.
 
-use arbitrate::codec::pr::{Aptpl, PrOut};
+use arbitrate::codec::pr::PrOut;
+use arbitrate::codec::quorum::{Epoch, Mark, Record, Tenure};
 use arbitrate::key::{Key, Stance};
+use arbitrate::protocol::Command;
 use arbitrate::time::Instant;
 
-use crate::config::{Config, Credits, Start};
+use crate::config::{Config, Credits, Head, Start};
 use crate::node::{KIND, Link, Node, Role, defender, key, nexus};
 use crate::target::Target;
 
@@ -13,8 +15,8 @@ use crate::target::Target;
 pub struct Orphan {
     /// Whose.
     pub node: usize,
-    /// What.
-    pub out: PrOut,
+    /// What; it changes something.
+    pub command: Command,
 }
 
 /// A property broken by a step rather than by a state.
@@ -51,6 +53,8 @@ pub struct State {
     pub protected: bool,
     /// A PREEMPT or RESERVE took the reservation after its caller had given it up.
     pub late_seizure: bool,
+    /// A challenge was won sooner than any window ends.
+    pub spared: bool,
     /// What was broken on the way here.
     pub breach: Option<Breach>,
 }
@@ -61,7 +65,7 @@ impl State {
     pub fn begin(c: &Config) -> Self {
         let mut s = Self {
             now: 0,
-            target: Target::default(),
+            target: Target::new(c.attentions, nexus(c.nodes.len())),
             nodes: Vec::new(),
             fabric: Vec::new(),
             credits: c.credits,
@@ -69,21 +73,36 @@ impl State {
             wiped: false,
             protected: true,
             late_seizure: false,
+            spared: false,
             breach: None,
         };
+        let first = Tenure { epoch: Epoch(1), key: key(0, 1, Stance::Settled) };
+        let first = if c.head == Head::Released || c.nodes.first() != Some(&Start::Contender) {
+            first
+        } else {
+            Tenure::NONE
+        };
+        if c.head != Head::Unformatted {
+            s.target.record(Record::Tenure(first));
+        }
+        if c.head == Head::Released {
+            s.target.record(Record::Mark(Mark { of: first }));
+        }
         for (n, start) in c.nodes.iter().enumerate() {
             if *start == Start::Contender {
-                s.nodes.push(Node::new(Role::Idle, 1));
+                // Life 1 of node 0 is the one that released.
+                let life = if c.head == Head::Released && n == 0 { 2 } else { 1 };
+                s.nodes.push(Node::new(Role::Idle, life));
                 continue;
             }
             let k = key(n, 1, Stance::Settled);
-            let _ = s.target.pr_out(nexus(n), &PrOut::register(Key::default(), k, Aptpl::No));
+            let _ = s.target.pr_out(nexus(n), &PrOut::register(Key::default(), k, c.aptpl()));
             let _ = s.target.pr_out(nexus(n), &PrOut::reserve(k, KIND));
             s.owner = Some((n, 1));
             let mut node = Node::new(Role::Down, 1);
             if *start == Start::Holder {
-                node.role = Role::Defender(std::sync::Arc::new(defender(c, k, s.time())));
-                node.link = Link::Wait(s.time());
+                node.role = Role::Defender(std::sync::Arc::new(defender(c, k, Some(first), s.time(c, n))));
+                node.link = Link::Wait(s.time(c, n));
             }
             node.held = true;
             s.nodes.push(node);
@@ -91,16 +110,22 @@ impl State {
         s
     }
 
-    /// The time, as the protocols take it.
+    /// The time, as the protocol of node `n` takes it from its clock.
     #[must_use]
-    pub fn time(&self) -> Instant {
-        Instant::from_nanos(u64::from(self.now))
+    pub fn time(&self, c: &Config, n: usize) -> Instant {
+        Instant::from_nanos(c.clock(n, self.now))
+    }
+
+    /// Whether node `n` holds a valid lease.
+    #[must_use]
+    pub fn has_lease(&self, c: &Config, n: usize) -> bool {
+        self.nodes[n].has_lease(self.time(c, n))
     }
 
     /// How many nodes hold a valid lease.
     #[must_use]
-    pub fn leases(&self) -> usize {
-        self.nodes.iter().filter(|n| n.has_lease(self.time())).count()
+    pub fn leases(&self, c: &Config) -> usize {
+        (0..self.nodes.len()).filter(|n| self.has_lease(c, *n)).count()
     }
 
     /// Whether a command of `node` is still under way, given up by its caller.

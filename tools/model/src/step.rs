@@ -4,13 +4,19 @@
 
 use std::sync::Arc;
 
+use arbitrate::codec::Sense;
 use arbitrate::codec::pr::{KeysView, OutAction};
+use arbitrate::device::classify::Class;
+use arbitrate::device::retry::{Effect, Verdict, judge};
 use arbitrate::device::sim::Answer as Status;
+use arbitrate::device::sim::access::Access;
+use arbitrate::device::sim::pr::power::Memory;
 use arbitrate::key::{Key, Stance};
 use arbitrate::protocol::{ChallengeEnd, Command, DefenceEnd, Event, Next, NoAnswer, Reply};
+use arbitrate::time::Instant;
 
 use crate::action::Action;
-use crate::config::Config;
+use crate::config::{Cache, Config, Power, Repeats};
 use crate::node::{Answer, Ending, Link, Role, Write, challenger, defender, key, nexus};
 use crate::state::{Breach, Orphan, State};
 
@@ -33,8 +39,9 @@ impl State {
             Action::DeliverOrphan(i) => {
                 let o = self.fabric.remove(i);
                 let before = self.target.holder();
-                let _ = self.run(c, o.node, Command::Out(o.out));
-                let seizes = !matches!(o.out.action, OutAction::Register | OutAction::Release);
+                // If a unit attention eats it, nobody is left who would send it again.
+                let _ = self.run(c, o.node, o.command);
+                let seizes = matches!(o.command, Command::Out(out) if !matches!(out.action, OutAction::Register | OutAction::Release));
                 self.late_seizure |= seizes && self.target.holder() != before;
             }
             Action::IssueWrite(n) => {
@@ -57,6 +64,8 @@ impl State {
             | Action::Pause(_)
             | Action::Crash(_)
             | Action::Clear
+            | Action::Reset
+            | Action::ResetAborting
             | Action::LosePower => self.fail(c, action),
         }
     }
@@ -100,13 +109,52 @@ impl State {
                 self.protected = false;
                 self.target.clear();
             }
-            Action::LosePower => {
-                self.credits.power -= 1;
-                self.wiped = true;
-                self.protected = false;
-                self.target.lose_memory();
+            Action::LosePower => self.lose_power(c),
+            Action::Reset => self.reset(),
+            Action::ResetAborting => {
+                self.reset();
+                for n in 0..self.nodes.len() {
+                    if let Link::Sent(_, deadline) = self.nodes[n].link {
+                        self.blame(c, n);
+                        self.nodes[n].link = Link::Silent(deadline);
+                    }
+                }
             }
             _ => {}
+        }
+    }
+
+    fn lose_power(&mut self, c: &Config) {
+        self.credits.power -= 1;
+        if c.cache == Cache::Lies {
+            self.target.lose_writes(&Self::begin(c).target);
+        }
+        match c.power {
+            Power::Keeps => self.target.lose_power(Memory::Kept),
+            Power::Lies => self.target.forget_all(),
+            Power::Fails => {
+                self.wiped = true;
+                self.target.lose_power(Memory::Failed);
+            }
+            Power::Forgets => {
+                self.wiped = true;
+                self.protected = false;
+                return self.target.lose_power(Memory::Kept);
+            }
+        }
+        self.drop_accepted();
+    }
+
+    fn reset(&mut self) {
+        self.credits.reset -= 1;
+        self.target.reset();
+        self.drop_accepted();
+    }
+
+    /// What the target had accepted and not yet written is gone.
+    fn drop_accepted(&mut self) {
+        for n in self.nodes.iter_mut().filter(|n| matches!(n.write, Write::Accepted(_))) {
+            n.write = Write::None;
         }
     }
 
@@ -136,8 +184,8 @@ impl State {
     /// Leaves the node's command in the fabric.
     fn abandon(&mut self, n: usize) {
         if let Link::Sent(command, deadline) = self.nodes[n].link {
-            if let Command::Out(out) = command {
-                self.fabric.push(Orphan { node: n, out });
+            if matches!(command, Command::Out(_) | Command::WriteRecord(..)) {
+                self.fabric.push(Orphan { node: n, command });
             }
             self.nodes[n].link = Link::Silent(deadline);
         }
@@ -145,6 +193,14 @@ impl State {
 
     fn time_out(&mut self, c: &Config, n: usize) {
         self.abandon(n);
+        let mut under_way = self.fabric.iter().filter(|o| o.node == n);
+        if c.repeats == Repeats::Unanswered
+            && let (Some(Orphan { command: command @ Command::Out(_), .. }), None) =
+                (under_way.next().copied(), under_way.next())
+        {
+            let deadline = self.time(c, n) + std::time::Duration::from_nanos(c.command_timeout);
+            return self.nodes[n].link = Link::Sent(command, deadline);
+        }
         self.feed(c, n, Event::Reply(Reply::Unknown(NoAnswer::Outstanding)));
     }
 
@@ -165,7 +221,7 @@ impl State {
     fn begin_challenge(&mut self, c: &Config, n: usize) {
         let registered = self.target.key_of(nexus(n));
         let Some(mut machine) = challenger(c, n, self.nodes[n].life, registered) else { return };
-        let step = machine.start(self.time());
+        let step = machine.start(self.time(c, n));
         self.nodes[n].role = Role::Challenger(Arc::new(machine));
         self.follow_challenge(c, n, step.next);
     }
@@ -191,10 +247,12 @@ impl State {
     }
 
     fn take_answer(&mut self, c: &Config, n: usize) {
-        let Link::Answered(answer, _) = std::mem::replace(&mut self.nodes[n].link, Link::Idle) else {
+        let Link::Answered(answer, deadline) = std::mem::replace(&mut self.nodes[n].link, Link::Idle) else {
             return;
         };
         let reply = match &answer {
+            Answer::Attention(command, sense) => return self.send_again(c, n, *command, *sense, deadline),
+            Answer::Head(head) => Reply::Head(*head),
             Answer::Keys(bytes) => match KeysView::parse(bytes) {
                 Ok(view) => Reply::Keys(view),
                 Err(_) => Reply::Unknown(NoAnswer::Malformed),
@@ -207,13 +265,54 @@ impl State {
         self.feed(c, n, Event::Reply(reply));
     }
 
+    /// A unit attention came in place of the command; the one retry policy says what comes then. A unit
+    /// has a few kinds of them, never as many as the policy bears for one command.
+    fn send_again(&mut self, c: &Config, n: usize, command: Command, sense: Sense, deadline: Instant) {
+        let effect = match command {
+            Command::ReadKeys | Command::ReadReservation | Command::ReadHead(_) => Effect::Reads,
+            _ => Effect::Changes,
+        };
+        match judge(&Class::UnitAttention(sense), effect, 0) {
+            Verdict::Again(_) if self.time(c, n) < deadline => {
+                self.nodes[n].link = Link::Sent(command, deadline);
+            }
+            _ => self.feed(c, n, Event::Reply(Reply::Refused(NoAnswer::Restless))),
+        }
+    }
+
     fn run(&mut self, c: &Config, n: usize, command: Command) -> Answer {
+        if let Some(sense) = self.target.attention(nexus(n)) {
+            return Answer::Attention(command, sense);
+        }
+        let access = match command {
+            Command::ReadKeys | Command::ReadReservation => Access::ReservationIn,
+            Command::ReadHead(_) => Access::Read,
+            Command::WriteRecord(..) => Access::Write,
+            // Has its own way in.
+            _ => Access::Identify,
+        };
+        match self.target.begin(nexus(n), access) {
+            Ok(()) => {}
+            Err(Status::Check(sense)) => return Answer::Refused(NoAnswer::Sense(sense)),
+            Err(_) => return Answer::Conflict,
+        }
         let out = match command {
             Command::ReadKeys => {
                 return Answer::Keys(KeysView::emit(self.target.generation(), &self.target.keys()));
             }
             Command::ReadReservation => return Answer::Reservation(self.target.reservation()),
+            Command::ReadHead(_) => {
+                return self.target.head().map_or(Answer::Refused(NoAnswer::Malformed), Answer::Head);
+            }
+            Command::WriteRecord(_, record) => {
+                self.target.record(record);
+                return Answer::Good;
+            }
             Command::Out(out) => out,
+            // Legacy mode is not explored here: nothing that runs here asks for it.
+            Command::TestUnitReady | Command::Reserve6 | Command::Release6 | Command::Reset(_) => {
+                return Answer::Refused(NoAnswer::Malformed);
+            }
         };
         let (status, aborted) = self.target.pr_out(nexus(n), &out);
         let holder = self.target.holder().map(|h| h.key);
@@ -239,6 +338,10 @@ impl State {
 
     fn write_arrives(&mut self, n: usize) {
         let Write::Fabric(life) = self.nodes[n].write else { return };
+        // The kernel sends it again.
+        if self.target.attention(nexus(n)).is_some() {
+            return;
+        }
         if !self.target.admits_write(nexus(n)) {
             self.nodes[n].write = Write::None;
             return;
@@ -266,7 +369,7 @@ impl State {
     }
 
     fn feed(&mut self, c: &Config, n: usize, event: Event<'_>) {
-        let now = self.time();
+        let now = self.time(c, n);
         match &mut self.nodes[n].role {
             Role::Challenger(m) => {
                 let step = Arc::make_mut(m).handle(event, now);
@@ -298,10 +401,16 @@ impl State {
         if !self.nodes[n].held {
             self.breach = Some(Breach::FalseVictory);
         }
-        let now = self.time();
+        let now = self.time(c, n);
         let node = &mut self.nodes[n];
-        node.role = Role::Defender(Arc::new(defender(c, key, now)));
+        let tenure = match &node.role {
+            Role::Challenger(m) => m.tenure(),
+            _ => None,
+        };
+        node.role = Role::Defender(Arc::new(defender(c, key, tenure, now)));
         node.link = Link::Wait(now);
+        let since_begin = std::time::Duration::from_nanos(u64::from(self.now) * c.unit);
+        self.spared |= since_begin < c.challengers.spec().window;
     }
 
     fn follow_defence(&mut self, c: &Config, n: usize, next: Next<DefenceEnd>) {

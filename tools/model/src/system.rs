@@ -22,6 +22,12 @@ impl System {
         Self { config, first_owner }
     }
 
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Who held the reservation at the beginning.
     #[must_use]
     pub const fn first_owner(&self) -> Option<(usize, u8)> {

@@ -2,25 +2,11 @@
 
 mod common;
 
-use arbitrate::protocol::{Rule, Rules};
-use common::{bites, holds, system};
+use arbitrate::protocol::Rule;
+use common::{bites, holds, rule_matters, some, system};
 use palisade_model::config::Start::{Contender, Holder};
 use palisade_model::config::{Config, Credits, ROOMY, SMALLEST, Units};
 use palisade_model::properties::{LIVE_STAYS, ONE_LEASE, STALE_ABORTED, STALE_REFUSED, WON_HELD};
-
-fn without(rule: Rule, config: Config) -> Config {
-    Config { rules: Rules::without(rule), ..config }
-}
-
-/// Runs the check with the rule broken, and the same system with it kept.
-fn rule_matters(rule: Rule, config: Config, property: &'static str) {
-    holds(config.clone(), &[]);
-    bites(without(rule, config), property);
-}
-
-fn some(total: u8) -> Credits {
-    Credits { total, ..Credits::default() }
-}
 
 /// One unit less than `2·tick + tick_budget + margin`: a holder whose tick brought no answer once has no
 /// time for another, though it is alive and reaches the disk.

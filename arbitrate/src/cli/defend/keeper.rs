@@ -5,11 +5,13 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::device::ScsiDevice;
+use arbitrate::device::multipath::failover::Paths;
 use arbitrate::key::Key;
 use arbitrate::protocol::{
     ChallengeNote, DefenceEnd, DefenceNote, DefenceSetup, Defender, FedWatchdog, FirstLease, Rules,
@@ -19,6 +21,7 @@ use arbitrate::runtime::crew::{self, Listener, Task};
 use arbitrate::runtime::executor::{Executor, Observer, Sent};
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer, Woke};
+use arbitrate::runtime::paths::{Board, LeavePacer, Watch, Watching};
 use arbitrate::runtime::realtime;
 use arbitrate::runtime::watchdog::Watchdog;
 use arbitrate::time::Instant;
@@ -30,10 +33,13 @@ use crate::cli::exit::Exit;
 use crate::cli::node::Node;
 use crate::cli::output::Failure;
 
+/// How long the paths' registrars may take to end; longer than any timing profile's window.
+const PATHS_END: Duration = Duration::from_secs(30);
+
 /// How the defence begins.
 pub(super) enum Start {
-    /// By a challenge.
-    Acquire,
+    /// By a challenge, that much later.
+    Acquire { delay: Duration },
     /// With what a challenge of this host won.
     TakeOver { key: Key, until: Instant },
 }
@@ -49,24 +55,48 @@ pub(super) struct Keeper {
     pub(super) watchdog: Option<Watchdog>,
     pub(super) prepared: Option<Prepared>,
     pub(super) margin: Duration,
+    pub(super) paths: Option<PathsPart>,
+}
+
+/// What keeps the unit's other paths registered.
+pub(super) struct PathsPart {
+    pub(super) board: Arc<Board>,
+    pub(super) shared: Arc<Paths>,
+    /// Made once the key and the earlier lives are known.
+    pub(super) watch: Box<dyn FnOnce(Key, Vec<Key>) -> Watch + Send>,
 }
 
 /// Log and watchdog: what every part of the keeper needs. Never two parts at a time.
-struct Desk {
-    writer: Writer,
-    watchdog: Option<Watchdog>,
+pub(super) struct Desk {
+    pub(super) writer: Writer,
+    pub(super) watchdog: Option<Watchdog>,
     /// From the command on that may make this node the owner: feeding is then the lease's business.
-    owning: bool,
+    pub(super) owning: bool,
+    /// Where the registrars of the paths see the lease.
+    pub(super) board: Option<Arc<Board>>,
 }
 
 impl Keeper {
     pub(super) fn run(self) -> KeeperEnd {
-        let Self { contest, start, mut lives, mut device, signals, writer, watchdog, prepared, margin } =
-            self;
-        let mut desk = Desk { writer, watchdog, owning: false };
+        let Self {
+            contest,
+            start,
+            mut lives,
+            mut device,
+            signals,
+            writer,
+            watchdog,
+            prepared,
+            margin,
+            paths,
+        } = self;
+        let board = paths.as_ref().map(|p| Arc::clone(&p.board));
+        let mut desk = Desk { writer, watchdog, owning: false, board };
         desk.writer.tell(Message::Realtime(realtime::acquire()));
         let (acquired, mut desk, signals) = match start {
-            Start::Acquire => acquire(&contest, &mut lives, device.as_mut(), desk, signals),
+            Start::Acquire { delay } => {
+                acquire((&contest, delay), &mut lives, device.as_mut(), desk, signals)
+            }
             Start::TakeOver { key, until } => {
                 desk.writer.tell(Message::TakenOver(clock::now(), key));
                 let watchdog = desk.before_ownership();
@@ -74,7 +104,13 @@ impl Keeper {
             }
         };
         match acquired {
-            Ok(defender) => keep(defender, device, desk, signals, prepared, margin),
+            Ok(defender) => {
+                let watched = match Watched::start(paths, defender.key(), &lives, signals) {
+                    Ok(watched) => watched,
+                    Err(e) => return KeeperEnd::NoThreads(e),
+                };
+                keep(defender, device, desk, watched, prepared, margin)
+            }
             Err(end) => {
                 // Nothing that depends on ownership was started: the watchdog has nothing to guard.
                 desk.disarm();
@@ -84,9 +120,29 @@ impl Keeper {
     }
 }
 
+/// The pacer of a defence, and the watch over its paths where there is one.
+struct Watched {
+    pacer: Box<dyn Pacer + Send>,
+    watching: Option<Watching>,
+}
+
+impl Watched {
+    fn start(
+        paths: Option<PathsPart>,
+        key: Key,
+        lives: &LivesFile,
+        signals: SystemPacer,
+    ) -> std::io::Result<Self> {
+        let Some(p) = paths else { return Ok(Self { pacer: Box::new(signals), watching: None }) };
+        let ghosts = lives.keys().into_iter().filter(|k| *k != key).collect();
+        let watching = Some((p.watch)(key, ghosts).start()?);
+        Ok(Self { pacer: Box::new(LeavePacer::new(signals, p.board, p.shared)), watching })
+    }
+}
+
 /// Challenges; gives the desk and the signals back whatever came of it.
 fn acquire(
-    contest: &Contest,
+    (contest, delay): (&Contest, Duration),
     lives: &mut LivesFile,
     device: &mut dyn ScsiDevice,
     desk: Desk,
@@ -96,7 +152,7 @@ fn acquire(
     let mut tap = Ears(&desk);
     let mut on = Executor::new(device, &mut tap);
     let mut pacer = FedPacer { inner: signals, desk: &desk };
-    let won = contest.run(lives, &mut on, &mut pacer, &mut Ears(&desk));
+    let won = contest.run_after(delay, lives, &mut on, &mut pacer, &mut Ears(&desk));
     let signals = pacer.inner;
     let end = match won {
         Ok(ContestEnd::Owned { defender, .. }) => Ok(*defender),
@@ -112,9 +168,11 @@ fn taken_over(contest: &Contest, key: Key, until: Instant, watchdog: Option<FedW
         key,
         cluster: contest.cluster,
         kind: contest.kind,
+        aptpl: contest.aptpl,
         timing: contest.timing,
         watchdog,
         first: FirstLease::Until(until),
+        tenure: None,
         rules: Rules::default(),
     };
     Defender::new(setup, clock::now())
@@ -125,7 +183,7 @@ fn keep(
     defender: Defender,
     device: Box<dyn ScsiDevice>,
     desk: Desk,
-    signals: SystemPacer,
+    watched: Watched,
     prepared: Option<Prepared>,
     margin: Duration,
 ) -> KeeperEnd {
@@ -133,7 +191,8 @@ fn keep(
     if devices.is_empty() {
         devices.push(device);
     }
-    let task = Task { machine: defender, listener: desk, pacer: Box::new(signals) };
+    let Watched { pacer, watching } = watched;
+    let task = Task { machine: defender, listener: desk, pacer };
     // What is not granted was said when the keeper began.
     let prepare = || {
         let _ = realtime::acquire();
@@ -142,23 +201,35 @@ fn keep(
         Ok(end) => end,
         Err(e) => return KeeperEnd::NoThreads(e),
     };
+    // Before anything else: from here on no path registers any more.
+    if let Some(board) = &task.listener.board {
+        board.over();
+    }
     let deadline = clock::now() + margin;
     let stopped = match end {
         DefenceEnd::Released | DefenceEnd::ReleaseUnproven => {
             task.listener.disarm();
             None
         }
-        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener)),
-        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener)),
+        DefenceEnd::Deposed { .. } => Some(stop(prepared, "deposed", deadline, &mut task.listener.watchdog)),
+        DefenceEnd::Expired { .. } => Some(stop(prepared, "expired", deadline, &mut task.listener.watchdog)),
     };
-    KeeperEnd::Defence { end, stopped }
+    let left = watching.map(|w| w.finish(clock::now() + PATHS_END)).unwrap_or_default();
+    KeeperEnd::Defence { end, stopped, left }
 }
 
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
-fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut Desk) -> String {
+pub(in crate::cli) fn stop(
+    prepared: Option<Prepared>,
+    reason: &str,
+    deadline: Instant,
+    watchdog: &mut Option<Watchdog>,
+) -> String {
     let ran = prepared.map(|p| p.run(reason, deadline));
     if ran == Some(Ran::Proven) {
-        desk.disarm();
+        if let Some(w) = watchdog.take() {
+            w.disarm();
+        }
         return "--on-deposed ended well".into();
     }
     let what = match ran {
@@ -169,7 +240,7 @@ fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut 
         }
         _ => "--on-deposed took too long and was killed".to_owned(),
     };
-    if desk.watchdog.is_some() {
+    if watchdog.is_some() {
         format!("{what}; the watchdog stays armed and resets this machine")
     } else {
         what
@@ -178,19 +249,19 @@ fn stop(prepared: Option<Prepared>, reason: &str, deadline: Instant, desk: &mut 
 
 impl Desk {
     /// Feeds; returns a moment no later than the feed.
-    fn feed(&self) -> Option<FedWatchdog> {
+    pub(super) fn feed(&self) -> Option<FedWatchdog> {
         let watchdog = self.watchdog.as_ref()?;
         let fed = clock::now();
         watchdog.feed();
         Some(FedWatchdog { timeout: watchdog.timeout(), fed })
     }
 
-    fn before_ownership(&mut self) -> Option<FedWatchdog> {
+    pub(super) fn before_ownership(&mut self) -> Option<FedWatchdog> {
         self.owning = true;
         self.feed()
     }
 
-    fn disarm(&mut self) {
+    pub(super) fn disarm(&mut self) {
         if let Some(w) = self.watchdog.take() {
             w.disarm();
         }
@@ -203,6 +274,9 @@ impl Listener<DefenceNote> for Desk {
             && clock::now() < *feed_before
         {
             let _ = self.feed();
+        }
+        if let (DefenceNote::Confirmed { lease, .. }, Some(board)) = (note, &self.board) {
+            board.confirmed(*lease);
         }
         self.writer.tell(Message::Defence(at, *note));
     }
@@ -274,7 +348,7 @@ impl Pacer for FedPacer<'_> {
 }
 
 /// Opens and checks the watchdog before anything is owned.
-pub(super) fn open_watchdog(path: Option<&Path>, node: &Node) -> Result<Option<Watchdog>, Failure> {
+pub(in crate::cli) fn open_watchdog(path: Option<&Path>, node: &Node) -> Result<Option<Watchdog>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let failed = |answer: String, next: &str| {
         Failure::new(Exit::Refused, format!("preparing the watchdog {}", path.display()), answer, next)

@@ -4,10 +4,13 @@
 //! it never prints. The main thread prints what the keeper tells it through a ring ([`ring`]) and
 //! talks to the service manager. A blocked terminal delays no tick.
 
-mod keeper;
-mod on_deposed;
-mod ring;
+pub(super) mod keeper;
+mod legacy;
+pub(super) mod on_deposed;
+pub(super) mod ring;
 
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use arbitrate::clock;
@@ -17,6 +20,7 @@ use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote};
 use arbitrate::runtime::executor::Executor;
 use arbitrate::runtime::handover;
 use arbitrate::runtime::lives::LivesError;
+use arbitrate::runtime::paths::{Left, Told};
 use arbitrate::runtime::realtime;
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -25,18 +29,21 @@ use super::args;
 use super::challenge::{self, Plan};
 use super::ends;
 use super::exit::Exit;
+use super::legacy::timeline;
 use super::node::Node;
 use super::output::{Done, Failure, Outcome};
+use super::paths::{self, Opened};
 use super::session::{self, Options, Talk};
 use super::timeline::{Timeline, describe_key};
-use keeper::{Keeper, Start};
+use keeper::{Keeper, PathsPart, Start};
 use on_deposed::Prepared;
 use ring::{Message, Reader};
 
 /// How the keeper ended.
 pub(super) enum KeeperEnd {
     /// A defence was begun and ended so; `stopped` tells what became of what depends on ownership.
-    Defence { end: DefenceEnd, stopped: Option<String> },
+    /// `left` are paths whose registration is open.
+    Defence { end: DefenceEnd, stopped: Option<String>, left: Vec<Left> },
     /// The challenge before it was not won.
     NotWon(ChallengeEnd),
     /// Won, but the first tick did not confirm it.
@@ -48,12 +55,18 @@ pub(super) enum KeeperEnd {
 }
 
 pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
+    if a.legacy.legacy {
+        return legacy::run(a, with);
+    }
+    if a.quorum.is_several() {
+        return super::quorum::defend(a, with);
+    }
     let node = Node::new(&a.node)?;
     // Before signals are blocked: what it runs must not inherit that.
     let prepared = a.on_deposed.as_deref().map(Prepared::spawn).transpose()?;
     let mut signals = challenge::signals()?;
     let watchdog = keeper::open_watchdog(a.watchdog.as_deref(), &node)?;
-    let mut device = session::device(&a.device)?;
+    let Opened { mut device, all } = paths::open(&a.device, &a.paths, node.timing)?;
     let mut talk = Talk { out: with.out, device: a.device.clone() };
     let timeout = with.timeout.unwrap_or(node.timing.spec().tick);
     let (id, contest) = {
@@ -68,11 +81,11 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
     };
     let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
     let lives = plan.lives()?;
-    let timeline = Timeline { start: clock::now(), cluster: node.cluster, out: with.out };
+    let timeline = Timeline::new(clock::now(), node.cluster, with.out);
     let place = node.runtime_place(&id.name);
     let start = if a.acquire {
         handover::forget(&place).map_err(|e| challenge::store(&e))?;
-        Start::Acquire
+        Start::Acquire { delay: a.quorum.delay(&node) }
     } else {
         let (key, until) = handover::take(&place, &id.name, (node.cluster, node.number), clock::now())
             .map_err(|e| {
@@ -92,7 +105,17 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
         Failure::new(Exit::Refused, "preparing the log", e.to_string(), "nothing was sent; try again")
     })?;
     let margin = node.timing.spec().margin;
-    let keeper = Keeper { contest, start, lives, device, signals, writer, watchdog, prepared, margin };
+    let (tell, news) = paths::news();
+    let about = (contest.aptpl, contest.timing, contest.kind);
+    let part = all.map(|all| {
+        all.say(&timeline, clock::now());
+        let ring = reader.ringer();
+        let (board, shared) = (Arc::clone(&all.board), Arc::clone(&all.shared));
+        let watch = Box::new(move |key, ghosts| all.watch(key, ghosts, about, tell, ring));
+        PathsPart { board, shared, watch }
+    });
+    let keeper =
+        Keeper { contest, start, lives, device, signals, writer, watchdog, prepared, margin, paths: part };
     let thread =
         std::thread::Builder::new().name("keeper".into()).spawn(move || keeper.run()).map_err(|e| {
             Failure::new(
@@ -102,7 +125,7 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
                 "nothing was sent; try again",
             )
         })?;
-    let mut log = Log { timeline, device: &a.device, ready: false };
+    let mut log = Log { timeline, device: &a.device, ready: false, news };
     log.follow(&reader, &thread);
     let Ok(end) = thread.join() else {
         return Err(Failure::new(
@@ -126,9 +149,14 @@ fn verdict(device: &str, cluster: ClusterId, end: KeeperEnd) -> Outcome {
             format!("its threads could not be started: {e}; the disk is held, but not defended"),
             "start nothing; free resources on this host, then `arbitrate defend --acquire`",
         )),
-        KeeperEnd::Defence { end, stopped } => {
-            let exit = ends::defence_exit(&end);
-            let words = ends::defence(&end, cluster);
+        KeeperEnd::Defence { end, stopped, left } => {
+            let left = paths::left(&left);
+            let exit = match (ends::defence_exit(&end), &left) {
+                (Exit::Confirmed, Some(_)) => Exit::Unknown,
+                (exit, _) => exit,
+            };
+            let more = left.map(|l| format!("; {l}")).unwrap_or_default();
+            let words = ends::defence(&end, cluster) + &more;
             match exit {
                 Exit::Confirmed => Ok(Done::new(
                     exit,
@@ -157,15 +185,18 @@ struct Log<'a> {
     timeline: Timeline,
     device: &'a str,
     ready: bool,
+    /// Of the paths; silent where there is no watch over them.
+    news: Receiver<Told>,
 }
 
 impl Log<'_> {
-    fn follow(&mut self, reader: &Reader, thread: &std::thread::JoinHandle<KeeperEnd>) {
+    fn follow<T>(&mut self, reader: &Reader, thread: &std::thread::JoinHandle<T>) {
         let mut over = false;
         while !over {
             // Asked before the ring is emptied: what came before the end is printed.
             over = thread.is_finished() || reader.closed();
             reader.drain(&mut |m| self.print(&m));
+            self.news.try_iter().for_each(|t| paths::tell(&self.timeline, &t));
             if !over {
                 reader.wait(Duration::from_secs(1));
             }
@@ -181,6 +212,11 @@ impl Log<'_> {
             Message::Defence(at, note) => {
                 self.notify(note);
                 self.timeline.defence(*at, note);
+            }
+            Message::Legacy(at, note) => timeline::challenge(&self.timeline, *at, note),
+            Message::LegacyDefence(at, note) => {
+                legacy::notify(&mut self.ready, note);
+                timeline::defence(&self.timeline, *at, note);
             }
             Message::TakenOver(at, key) => self.timeline.say(
                 *at,
@@ -218,7 +254,9 @@ impl Log<'_> {
                 &[NotifyState::Status("owned, but the last tick confirmed nothing")]
             }
             DefenceNote::Challenged { .. } => &[NotifyState::Status("owned, defending against a challenge")],
-            DefenceNote::Releasing => &[NotifyState::Stopping, NotifyState::Status("releasing")],
+            DefenceNote::Releasing | DefenceNote::Marked(_) | DefenceNote::NotMarked(_) => {
+                &[NotifyState::Stopping, NotifyState::Status("releasing")]
+            }
         };
         let _ = sd_notify::notify(states);
     }

@@ -21,7 +21,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Failure;
 
 /// A command ready to run.
-pub(super) struct Prepared {
+pub(in crate::cli) struct Prepared {
     child: Child,
     pipe: ChildStdin,
     pidfd: OwnedFd,
@@ -29,7 +29,7 @@ pub(super) struct Prepared {
 
 /// What became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ran {
+pub(in crate::cli) enum Ran {
     /// It ended with 0: what depends on ownership is stopped.
     Proven,
     /// It ended otherwise, or could not be told to begin.
@@ -40,7 +40,7 @@ pub(super) enum Ran {
 
 impl Prepared {
     /// Starts the shell that waits.
-    pub(super) fn spawn(command: &str) -> Result<Self, Failure> {
+    pub(in crate::cli) fn spawn(command: &str) -> Result<Self, Failure> {
         let failed = |e: std::io::Error| {
             Failure::new(
                 Exit::Refused,
@@ -65,7 +65,7 @@ impl Prepared {
     }
 
     /// Runs it and waits for its end, at most until `deadline`.
-    pub(super) fn run(mut self, reason: &str, deadline: Instant) -> Ran {
+    pub(in crate::cli) fn run(mut self, reason: &str, deadline: Instant) -> Ran {
         let told = self.pipe.write_all(reason.as_bytes()).and_then(|()| self.pipe.write_all(b"\n"));
         if told.is_err() {
             return Ran::Failed(None);

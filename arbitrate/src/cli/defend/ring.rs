@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrate::clock;
 use arbitrate::codec::Sense;
 use arbitrate::key::Key;
-use arbitrate::protocol::{ChallengeNote, DefenceNote};
+use arbitrate::protocol::{ChallengeNote, DefenceNote, LegacyDefenceNote, LegacyNote};
 use arbitrate::runtime::executor::{Observer, Sent};
 use arbitrate::runtime::realtime;
 use arbitrate::time::Instant;
@@ -23,9 +23,11 @@ const CAPACITY: usize = 1024;
 
 /// What the keeper tells.
 #[derive(Clone, Copy)]
-pub(super) enum Message {
+pub(in crate::cli) enum Message {
     Challenge(Instant, ChallengeNote),
     Defence(Instant, DefenceNote),
+    Legacy(Instant, LegacyNote),
+    LegacyDefence(Instant, LegacyDefenceNote),
     TakenOver(Instant, Key),
     Realtime(realtime::Report),
     Sent(Sent),
@@ -33,15 +35,15 @@ pub(super) enum Message {
 }
 
 /// The keeper's end.
-pub(super) struct Writer {
-    ring: rtrb::Producer<Message>,
+pub(in crate::cli) struct Writer<M = Message> {
+    ring: rtrb::Producer<M>,
     shared: Arc<Shared>,
     verbose: bool,
 }
 
 /// The log's end.
-pub(super) struct Reader {
-    ring: RefCell<rtrb::Consumer<Message>>,
+pub(in crate::cli) struct Reader<M = Message> {
+    ring: RefCell<rtrb::Consumer<M>>,
     shared: Arc<Shared>,
 }
 
@@ -52,7 +54,7 @@ struct Shared {
 }
 
 /// Both ends of a new ring.
-pub(super) fn pair(verbose: bool) -> nix::Result<(Writer, Reader)> {
+pub(in crate::cli) fn pair<M>(verbose: bool) -> nix::Result<(Writer<M>, Reader<M>)> {
     let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
     let shared = Arc::new(Shared { bell, lost: AtomicU64::new(0), closed: AtomicBool::new(false) });
     let (producer, consumer) = rtrb::RingBuffer::new(CAPACITY);
@@ -60,8 +62,13 @@ pub(super) fn pair(verbose: bool) -> nix::Result<(Writer, Reader)> {
     Ok((writer, Reader { ring: RefCell::new(consumer), shared }))
 }
 
-impl Writer {
-    pub(super) fn tell(&mut self, m: Message) {
+impl<M> Writer<M> {
+    /// Whether every command is to be told.
+    pub(in crate::cli) const fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    pub(in crate::cli) fn tell(&mut self, m: M) {
         if self.ring.push(m).is_err() {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -70,10 +77,17 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
+impl<M> Writer<M> {
+    /// Says that what was told was the last.
+    pub(in crate::cli) fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
         let _ = self.shared.bell.write(1);
+    }
+}
+
+impl<M> Drop for Writer<M> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -89,28 +103,36 @@ impl Observer for Writer {
     }
 }
 
-impl Reader {
+impl<M> Reader<M> {
     /// Hands every waiting message to `print`.
-    pub(super) fn drain(&self, print: &mut dyn FnMut(Message)) {
+    pub(in crate::cli) fn drain(&self, print: &mut dyn FnMut(M)) {
         let _ = self.shared.bell.read();
         while let Ok(m) = self.ring.borrow_mut().pop() {
             print(m);
         }
     }
 
+    /// Rings the bell, from any thread: what is told elsewhere is looked at too.
+    pub(super) fn ringer(&self) -> Box<dyn Fn() + Send + Sync> {
+        let shared = Arc::clone(&self.shared);
+        Box::new(move || {
+            let _ = shared.bell.write(1);
+        })
+    }
+
     /// Waits for the bell, at most `d`.
-    pub(super) fn wait(&self, d: Duration) {
+    pub(in crate::cli) fn wait(&self, d: Duration) {
         let timeout = PollTimeout::try_from(d).unwrap_or(PollTimeout::MAX);
         let _ = nix::poll::poll(&mut [PollFd::new(self.shared.bell.as_fd(), PollFlags::POLLIN)], timeout);
     }
 
     /// Whether the keeper has told its last.
-    pub(super) fn closed(&self) -> bool {
+    pub(in crate::cli) fn closed(&self) -> bool {
         self.shared.closed.load(Ordering::Acquire)
     }
 
     /// Messages that found the ring full.
-    pub(super) fn lost(&self) -> u64 {
+    pub(in crate::cli) fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
     }
 }

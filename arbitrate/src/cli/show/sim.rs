@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use arbitrate::device::sim::{CreateOptions, SimDevice};
+use arbitrate::device::sim::{CreateOptions, Personality, SimDevice};
 use serde_json::json;
 
 use crate::cli::exit::Exit;
 use crate::cli::output::{Done, Failure, Outcome};
 
-pub(crate) fn create(path: &Path, size_mib: u32) -> Outcome {
-    let options = CreateOptions { blocks: u64::from(size_mib) * 2048, ..CreateOptions::default() };
+pub(crate) fn create(path: &Path, size_mib: u32, personality: Personality) -> Outcome {
+    let blocks = u64::from(size_mib) * 2048;
+    let options = CreateOptions { blocks, personality, ..CreateOptions::default() };
     SimDevice::create(path, &options).map_err(|e| {
         Failure::new(
             Exit::File,
@@ -19,7 +20,11 @@ pub(crate) fn create(path: &Path, size_mib: u32) -> Outcome {
         )
     })?;
     let text = format!("created {} ({size_mib} MiB); name it sim:{}?as=NAME", path.display(), path.display());
-    Ok(Done::new(Exit::Confirmed, text, json!({ "path": path, "size_mib": size_mib })))
+    Ok(Done::new(
+        Exit::Confirmed,
+        text,
+        json!({ "path": path, "size_mib": size_mib, "personality": personality }),
+    ))
 }
 
 pub(crate) fn show(path: &Path) -> Outcome {

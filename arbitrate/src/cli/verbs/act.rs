@@ -17,7 +17,7 @@ use crate::cli::session::{self, Options, Talk};
 use crate::cli::{consent, words};
 
 /// What a device shows of its registrations and its reservation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) generation: Generation,
     pub(crate) keys: Vec<Key>,
@@ -49,6 +49,8 @@ pub(super) struct Act<'a> {
     pub(super) list: Vec<u8>,
     /// Whether it takes something from others, so that consent is needed.
     pub(super) destroys: bool,
+    /// Whether it may be sent to a disk that lost its reservations and so shows none.
+    pub(super) mends: bool,
     pub(super) consent: &'a Consent,
 }
 
@@ -66,11 +68,15 @@ impl<'a> Act<'a> {
     pub(super) fn basic(device: &'a str, what: String, out: &PrOut, consent: &'a Consent) -> Self {
         let list = out.list.emit().to_vec();
         debug_assert_eq!(list.len(), PR_OUT_BASIC_LEN);
-        Self { device, what, cdb: out.basic_cdb(), list, destroys: false, consent }
+        Self { device, what, cdb: out.basic_cdb(), list, destroys: false, mends: false, consent }
     }
 
     pub(super) fn destroying(self) -> Self {
         Self { destroys: true, ..self }
+    }
+
+    pub(super) fn mending(self) -> Self {
+        Self { mends: true, ..self }
     }
 
     /// Looks, asks, sends and proves. `before` judges what is there, `proof` what is there afterwards.
@@ -84,7 +90,12 @@ impl<'a> Act<'a> {
         let mut talk = Talk { out: with.out, device: self.device.to_owned() };
         let mut on = Executor::new(device.as_mut(), &mut talk);
         let mut pacer = SystemPacer::deaf();
-        let was = look(self.device, with, &mut on, &mut pacer)?;
+        let was = match see(with, &mut on, &mut pacer) {
+            Ok(was) => was,
+            // Such a disk shows nothing before it is mended, and this is what mends it.
+            Err((_, NoAnswer::Sense(s))) if self.mends && words::is_lost(s) => Shown::default(),
+            Err(e) => return Err(unseen(self.device, e)),
+        };
         match before(&was) {
             Before::Go => {}
             Before::AlreadySo => return Ok(self.done("already so", &was, &was)),
@@ -159,31 +170,39 @@ pub(crate) fn look(
     on: &mut Executor<'_>,
     pacer: &mut dyn Pacer,
 ) -> Result<Shown, Failure> {
+    see(with, on, pacer).map_err(|e| unseen(device, e))
+}
+
+/// The same; what brought no answer, and why.
+fn see(
+    with: Options,
+    on: &mut Executor<'_>,
+    pacer: &mut dyn Pacer,
+) -> Result<Shown, (&'static str, NoAnswer)> {
     let deadline = pacer.now() + with.command_timeout();
-    let failed = |what: &str, why: NoAnswer| {
-        let (exit, answer) = words::unread(why);
-        Failure::new(exit, format!("{what} of {device}"), answer, exit.row().next)
-    };
     let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
         Reply::Keys(v) => (v.generation(), v.iter().collect()),
-        other => return Err(failed("READ KEYS", why(other))),
+        other => return Err(("READ KEYS", other.why())),
     };
     let holder = match on.run(&Command::ReadReservation, deadline, pacer) {
         Reply::Reservation(r) => r.holder,
-        other => return Err(failed("READ RESERVATION", why(other))),
+        other => return Err(("READ RESERVATION", other.why())),
     };
     Ok(Shown { generation, keys, holder })
 }
 
-fn why(r: Reply<'_>) -> NoAnswer {
-    match r {
-        Reply::Refused(n) | Reply::Unknown(n) => n,
-        Reply::Conflict => NoAnswer::Barred,
-        Reply::Good | Reply::Keys(_) | Reply::Reservation(_) => NoAnswer::Malformed,
-    }
+fn unseen(device: &str, (what, why): (&'static str, NoAnswer)) -> Failure {
+    let (exit, answer) = words::unread(why);
+    let next = match why {
+        NoAnswer::Barred => {
+            "nothing can be read of an SPC-2 reservation, not even whose it is; disks shared that way are challenged with --legacy"
+        }
+        _ => exit.row().next,
+    };
+    Failure::new(exit, format!("{what} of {device}"), answer, next)
 }
 
-pub(super) fn hex(b: &[u8]) -> String {
+pub(crate) fn hex(b: &[u8]) -> String {
     use std::fmt::Write as _;
     b.iter().fold(String::with_capacity(b.len() * 2), |mut s, x| {
         let _ = write!(s, "{x:02x}");

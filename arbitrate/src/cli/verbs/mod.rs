@@ -3,8 +3,9 @@
 //! Only a read-back earns exit 0. A verb never says more than the device showed.
 
 mod act;
-pub(crate) use act::{Shown, look};
+pub(crate) use act::{Shown, hex, look};
 mod legacy;
+mod line;
 mod pr;
 mod raw;
 mod reset;

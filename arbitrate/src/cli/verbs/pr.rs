@@ -5,12 +5,15 @@ use arbitrate::codec::pr::{
     ReservationType, TransportId, TransportIdError, Unregister,
 };
 use arbitrate::key::Key;
+use arbitrate::runtime::executor::{Executor, Unobserved};
+use arbitrate::runtime::identify;
+use arbitrate::runtime::pacer::SystemPacer;
 
 use super::act::{Act, Before, Shown};
 use crate::cli::args;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Failure, Outcome};
-use crate::cli::session::Options;
+use crate::cli::session::{self, Options};
 
 /// Whether `key` holds a reservation of `kind`; for the types all registrants hold, any of them does.
 fn holds(s: &Shown, key: Key, kind: ReservationType) -> bool {
@@ -40,6 +43,13 @@ pub(crate) fn register(a: &args::Register, with: Options) -> Outcome {
     if a.all_target_ports {
         out.list.all_target_ports = AllTargetPorts::Yes;
     }
+    if !a.aptpl && persists(&a.device, with) {
+        with.out.talk(&format!(
+            "arbitrate: without --aptpl this REGISTER takes persistence through power loss away from EVERY \
+             registration on {}: the last one decides for all",
+            a.device
+        ));
+    }
     let what = format!("registering key {} on {}", a.key, a.device);
     let mut act = Act::basic(&a.device, what, &out, &a.consent);
     if !a.transport_id.is_empty() {
@@ -54,6 +64,15 @@ pub(crate) fn register(a: &args::Register, with: Options) -> Outcome {
     })
 }
 
+/// Whether persistence through power loss is active; a device that does not tell has none to lose.
+fn persists(device: &str, with: Options) -> bool {
+    let Ok(mut device) = session::device(device) else { return false };
+    let mut nobody = Unobserved;
+    let mut on = Executor::new(device.as_mut(), &mut nobody);
+    identify::capabilities(&mut on, with.command_timeout(), &mut SystemPacer::deaf())
+        .is_ok_and(|c| c.aptpl_active)
+}
+
 fn transport_id(text: &str) -> Result<TransportId, Failure> {
     text.parse().map_err(|e: TransportIdError| {
         Failure::new(
@@ -66,7 +85,10 @@ fn transport_id(text: &str) -> Result<TransportId, Failure> {
 }
 
 pub(crate) fn unregister(a: &args::OwnKey, with: Options) -> Outcome {
-    let out = PrOut::register(a.key, Key::default(), Aptpl::No);
+    // The APTPL of the last REGISTER decides for all (SPC-4 5.12.5.1), one that unregisters included: who
+    // goes must not take persistence away from those who stay.
+    let aptpl = if persists(&a.device, with) { Aptpl::Yes } else { Aptpl::No };
+    let out = PrOut::register(a.key, Key::default(), aptpl);
     let what = format!("unregistering key {} on {}", a.key, a.device);
     let present = |s: &Shown| if s.count(a.key) > 0 { Before::Go } else { not_registered(a.key) };
     Act::basic(&a.device, what, &out, &a.consent)
@@ -107,7 +129,7 @@ pub(crate) fn replace_lost(a: &args::Reserve, with: Options) -> Outcome {
     let kind = a.kind.kind();
     let what =
         format!("replacing the lost reservation of {} by {} with key {}", a.device, kind.name(), a.key);
-    Act::basic(&a.device, what, &PrOut::replace_lost(a.key, kind), &a.consent).destroying().run(
+    Act::basic(&a.device, what, &PrOut::replace_lost(a.key, kind), &a.consent).destroying().mending().run(
         with,
         &|_| Before::Go,
         &|_, is| holds(is, a.key, kind),
@@ -165,7 +187,7 @@ pub(crate) fn move_registration(a: &args::Move, with: Options) -> Outcome {
     let what = format!("{} of {} to {}", OutAction::RegisterAndMove.name(), a.device, a.transport_id);
     let list = request.emit();
     let cdb = request.cdb();
-    let act = Act { device: &a.device, what, cdb, list, destroys: true, consent: &a.consent };
+    let act = Act { device: &a.device, what, cdb, list, destroys: true, mends: false, consent: &a.consent };
     let before = |s: &Shown| if s.count(a.key) > 0 { Before::Go } else { not_registered(a.key) };
     act.run(with, &before, &|_, is| is.holder.is_some_and(|h| h.key == a.new_key))
 }

@@ -4,38 +4,18 @@ use std::io::BufRead;
 use std::time::Instant as Started;
 
 use arbitrate::clock;
-use arbitrate::codec::{Cdb, Sense, opcode};
+use arbitrate::codec::{Sense, opcode};
 use arbitrate::device::classify::classify;
-use arbitrate::device::{
-    Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetScope, ScsiDevice,
-};
-use serde::Deserialize;
+use arbitrate::device::{Completion, Data, Delivery, Escalate, Request, ResetScope, ScsiDevice};
 use serde_json::{Value, json};
 
 use super::act::hex;
+use super::line::{self, Given, Wanted};
 use crate::cli::args;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Done, Failure, Outcome};
 use crate::cli::session::{self, Options};
 use crate::cli::{consent, words};
-
-/// One line of a batch.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    cdb: Option<String>,
-    out: Option<String>,
-    #[serde(rename = "in")]
-    read: Option<usize>,
-    reset: Option<String>,
-}
-
-/// One command as given.
-struct Given {
-    cdb: Cdb,
-    out: Vec<u8>,
-    read: usize,
-}
 
 pub(crate) fn run(a: &args::Raw, with: Options) -> Outcome {
     if a.batch { batch(a, with) } else { single(a, with) }
@@ -46,7 +26,7 @@ fn single(a: &args::Raw, with: Options) -> Outcome {
         Failure::new(Exit::Usage, format!("reading {what}"), why, "see `arbitrate help raw`")
     };
     let cdb = a.cdb.as_deref().unwrap_or_default();
-    let given = given(cdb, a.out.as_deref(), a.read).map_err(|(what, why)| bad(what, why))?;
+    let given = line::given(cdb, a.out.as_deref(), a.read, fetch).map_err(|(what, why)| bad(what, why))?;
     let name = opcode::name(&given.cdb);
     let changes = opcode::changes(&given.cdb) != opcode::Changes::Nothing;
     let what = format!("sending {name} to {}", a.device);
@@ -113,20 +93,13 @@ fn batch(a: &args::Raw, with: Options) -> Outcome {
 }
 
 fn one(line: &str, device: &mut dyn ScsiDevice, with: Options, dry_run: bool) -> Value {
-    let line: Line = match serde_json::from_str(line) {
-        Ok(l) => l,
-        Err(e) => return json!({ "error": format!("no request: {e}") }),
-    };
-    if let Some(scope) = &line.reset {
-        return reset(scope, device, with, dry_run);
-    }
-    let Some(cdb) = &line.cdb else { return json!({ "error": "neither cdb nor reset" }) };
-    match given(cdb, line.out.as_deref(), line.read) {
-        Err((what, why)) => json!({ "error": format!("{what}: {why}") }),
-        Ok(g) if dry_run => {
+    match line::parse(line, fetch) {
+        Err(e) => json!({ "error": e }),
+        Ok(Wanted::Reset(scope)) => reset(scope, device, with, dry_run),
+        Ok(Wanted::Command(g)) if dry_run => {
             json!({ "dry_run": true, "name": opcode::name(&g.cdb), "cdb": hex(g.cdb.as_bytes()) })
         }
-        Ok(g) => {
+        Ok(Wanted::Command(g)) => {
             let mut data = vec![0; g.read];
             let c = send(device, &g, &mut data, with);
             answer(&c, transferred(&c, &data))
@@ -134,14 +107,11 @@ fn one(line: &str, device: &mut dyn ScsiDevice, with: Options, dry_run: bool) ->
     }
 }
 
-fn reset(scope: &str, device: &mut dyn ScsiDevice, with: Options, dry_run: bool) -> Value {
-    let scope = match scope {
-        "lun" => ResetScope::LogicalUnit,
-        "target" => ResetScope::Target,
-        "bus" => ResetScope::Bus,
-        "host" => ResetScope::Host,
-        other => return json!({ "error": format!("reset: unknown scope '{other}'") }),
-    };
+fn fetch(path: &str) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+fn reset(scope: ResetScope, device: &mut dyn ScsiDevice, with: Options, dry_run: bool) -> Value {
     if dry_run {
         return json!({ "dry_run": true, "reset": format!("{scope:?}") });
     }
@@ -190,41 +160,6 @@ fn answer(c: &Completion, data: &[u8]) -> Value {
         "sense": hex(sense), "sense_words": Sense::parse(sense).ok().map(|s| s.to_string()),
         "resid": c.residual, "in": hex(data), "us": u64::try_from(c.took.as_micros()).unwrap_or(u64::MAX),
     })
-}
-
-fn given(cdb: &str, out: Option<&str>, read: Option<usize>) -> Result<Given, (&'static str, String)> {
-    let cdb = bytes(cdb).map_err(|e| ("--cdb", e))?;
-    let cdb = Cdb::from_slice(&cdb).map_err(|e| ("--cdb", format!("{e}: 6, 10, 12 or 16 bytes")))?;
-    let out = match out {
-        None => Vec::new(),
-        Some(o) => match o.strip_prefix('@') {
-            Some(path) => std::fs::read(path).map_err(|e| ("--out", format!("{path}: {e}")))?,
-            None => bytes(o).map_err(|e| ("--out", e))?,
-        },
-    };
-    let read = read.unwrap_or(0);
-    if read > MAX_TRANSFER || out.len() > MAX_TRANSFER {
-        return Err(("--in/--out", format!("at most {MAX_TRANSFER} bytes a command")));
-    }
-    Ok(Given { cdb, out, read })
-}
-
-/// Hex digits, blanks and colons between them allowed.
-fn bytes(hex: &str) -> Result<Vec<u8>, String> {
-    let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    if digits.is_empty() {
-        return Err("no hex digits".into());
-    }
-    if !digits.len().is_multiple_of(2) {
-        return Err(format!("{} hex digits: an odd number makes no bytes", digits.len()));
-    }
-    digits
-        .chunks(2)
-        .map(|pair| {
-            let text: String = pair.iter().collect();
-            u8::from_str_radix(&text, 16).map_err(|_| format!("'{text}' is no hex byte"))
-        })
-        .collect()
 }
 
 /// Sixteen bytes a line, with what they are in ASCII.

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::reservation::Holder;
 use super::transport_id::TransportId;
 use super::types::{Generation, InAction, ReservationType, Scope};
 use crate::codec::bytes::{be16, be32, be64, u8_at};
@@ -102,8 +103,15 @@ impl<'a> FullStatusView<'a> {
         self.generation
     }
 
+    /// The reservation in force; key 0 for the types all registrants hold, as READ RESERVATION tells it.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        let (key, kind) = self.iter().find_map(|r| Some((r.key, r.holds?)))?;
+        Some(Holder { key: if kind.all_registrants() { Key::default() } else { key }, kind })
+    }
+
     /// The registrations, in the target's order.
-    pub fn iter(&self) -> impl Iterator<Item = RegistrationView<'a>> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = RegistrationView<'a>> + Clone + use<'a> {
         let mut rest = self.descriptors;
         std::iter::from_fn(move || {
             let (first, behind) = split(rest).ok()?;

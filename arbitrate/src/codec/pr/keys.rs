@@ -45,7 +45,7 @@ impl<'a> KeysView<'a> {
     }
 
     /// The keys present in the bytes; a key registered on several nexuses stands several times.
-    pub fn iter(&self) -> impl Iterator<Item = Key> + 'a {
+    pub fn iter(&self) -> impl Iterator<Item = Key> + Clone + 'a {
         self.keys.iter().map(|b| Key::from_u64(u64::from_be_bytes(*b)))
     }
 

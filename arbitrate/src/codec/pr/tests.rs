@@ -217,6 +217,9 @@ proptest! {
         let b = KeysView::emit(generation, &keys);
         let view = KeysView::parse(&b).unwrap();
         prop_assert_eq!((view.generation(), view.truncated()), (generation, None));
+        prop_assert_eq!((view.len(), view.is_empty()), (keys.len(), keys.is_empty()));
+        prop_assert!(keys.iter().all(|k| view.contains(*k)));
+        prop_assert_eq!(view.contains(Key::from_u64(0x0bad)), keys.contains(&Key::from_u64(0x0bad)));
         prop_assert_eq!(view.iter().collect::<Vec<_>>(), keys);
         let r = ReadReservation { generation, holder: holder.map(|(key, kind)| Holder { key, kind }) };
         prop_assert_eq!(ReadReservation::parse(&r.emit()), Ok(r));

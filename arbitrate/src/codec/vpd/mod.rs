@@ -1,4 +1,4 @@
-//! Vital product data: pages 00h, 80h and 83h (SPC-4 7.8).
+//! Vital product data: pages 00h, 80h, 83h and B0h (SPC-4 7.8).
 //!
 //! A page that was cut is refused, with the length it needs: a designator that was merely not
 //! transferred must never look like one the device does not have.
@@ -12,9 +12,11 @@ use super::bytes::{be16, u8_at};
 use super::inquiry::Peripheral;
 use super::text::write_text;
 
+mod block_limits;
 mod designator;
 mod identity;
 
+pub use block_limits::{BlockLimits, PAGE_BLOCK_LIMITS};
 pub use designator::{Association, CodeSet, Designator, DesignatorId, Eui64, Naa};
 pub use identity::LuIdentity;
 

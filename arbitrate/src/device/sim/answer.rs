@@ -19,13 +19,22 @@ impl Answer {
     pub const INVALID_FIELD_IN_CDB: Self = Self::illegal(0x24, 0);
     /// A field of the parameter list asks for what is not there (26/00).
     pub const INVALID_FIELD_IN_PARAMETER_LIST: Self = Self::illegal(0x26, 0);
-    /// RELEASE names another type than the one in force (26/04).
+    /// RELEASE names another type than the one in force; REPLACE LOST RESERVATION where none was lost
+    /// (26/04).
     pub const INVALID_RELEASE: Self = Self::illegal(0x26, 4);
     /// No room for another registration (55/04).
     pub const NO_REGISTRATION_RESOURCES: Self = Self::illegal(0x55, 4);
     /// Past the last block (21/00).
     pub const LBA_OUT_OF_RANGE: Self = Self::illegal(0x21, 0);
 
+    /// The persistent reservations that power loss should have left are gone (07, 44/01).
+    pub const RESERVATION_LOST: Self = Self::Check(Sense::new(SenseKey::DATA_PROTECT, 0x44, 1));
+
+    /// COMPARE AND WRITE found something else and wrote nothing (0E, 1D/00; SBC-3 5.2).
+    pub const MISCOMPARE: Self = Self::Check(Sense::new(SenseKey::MISCOMPARE, 0x1d, 0));
+
+    /// The unit cannot be spoken to (02, 08/00).
+    pub(super) const COMMUNICATION_FAILURE: Self = Self::Check(Sense::new(SenseKey::NOT_READY, 0x08, 0));
     /// Fewer blocks were sent than the CDB announced (0B, 4B/00).
     pub(super) const DATA_PHASE_ERROR: Self = Self::Check(Sense::new(SenseKey::ABORTED_COMMAND, 0x4b, 0));
     /// The file could not be read (03/11/00).

@@ -5,6 +5,9 @@
 //! stored before. Must never wait for the lock past the deadline of its request. (The file itself is
 //! taken to be on a local file system: reads and writes of it are not waited for by anybody else.)
 //!
+//! A fault ([`super::faults`]) may hold a command back, lose it or lose its answer. Its sender then waits
+//! without the lock, until its deadline and not longer.
+//!
 //! A command that changes nothing, and before which nobody changed anything, costs one small read and
 //! allocates nothing. A state that somebody else changed is parsed, which allocates.
 
@@ -14,20 +17,16 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::cache::{Cache, Outcome, not_sent};
 use super::error::{SimError, at};
-use super::file::{self, Head, ReadError, SLOT, State, WriteError};
+use super::file;
 use super::lock::{Held, LockedFile};
-use super::medium;
 use super::nexus::NexusId;
-use super::profile::TooManyNexuses;
-use super::reply::Reply;
 use super::spec::{InitiatorName, SimSpec};
-use super::unit::LogicalUnit;
+use super::trouble::{Sent, Step};
 use crate::clock::now;
-use crate::codec::Cdb;
 use crate::device::{
     Completion, Data, Delivery, Escalate, MAX_TRANSFER, Request, ResetError, ResetScope, ScsiDevice,
-    SenseBytes, TransportError,
 };
 use crate::time::Instant;
 
@@ -44,19 +43,6 @@ pub struct SimDevice {
     cache: Cache,
 }
 
-/// The state as last read, and room to work in.
-#[derive(Debug)]
-struct Cache {
-    head: Head,
-    state: State,
-    /// Commands are executed on this, so that a state that could not be stored never was.
-    scratch: LogicalUnit,
-    buffer: Vec<u8>,
-}
-
-/// Where a command ended, below SCSI or in it.
-type Outcome = Result<Reply, Delivery>;
-
 impl SimDevice {
     /// Opens `sim:PATH?as=NAME[&port=N]`; the file must exist (see [`SimDevice::create`]). Makes this
     /// nexus known to the unit; registers nothing.
@@ -68,21 +54,9 @@ impl SimDevice {
         let path = parsed.path.as_path();
         let file = open_file(path, OpenOptions::new().read(true).write(true))?;
         let mut locked = LockedFile::new(file);
-        let held = match locked.acquire(now() + PATIENCE) {
-            Ok(held) => held,
-            Err(Errno::ETIMEDOUT) => {
-                return Err(SimError::Locked { path: path.to_owned(), waited: PATIENCE });
-            }
-            Err(e) => return Err(at(path)(e.into())),
-        };
-        let mut buffer = Vec::with_capacity(SLOT);
-        let (head, state) = match file::read(&held, None, &mut buffer) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Err(SimError::of_read(path, ReadError::BothDamaged)),
-            Err(e) => return Err(SimError::of_read(path, e)),
-        };
-        let scratch = state.unit.clone();
-        let mut cache = Cache { head, state, scratch, buffer };
+        let held = lock(&mut locked, path)?;
+        let mut cache = Cache::read(&held).map_err(|e| SimError::of_read(path, e))?;
+        file::raise_version(&held).map_err(at(path))?;
         let nexus = cache.introduce(&held, &parsed).map_err(at(path))??;
         locked.release(held);
         Ok(Self { name: spec.to_owned(), initiator: parsed.initiator, nexus, file: locked, cache })
@@ -110,9 +84,41 @@ impl SimDevice {
     }
 
     fn run(&mut self, request: &mut Request<'_>) -> Outcome {
-        let (cdb, nexus) = (request.cdb, self.nexus);
-        let data = &mut request.data;
-        self.locked(request.deadline, |cache, file| cache.execute(file, nexus, &cdb, data))
+        let Request { cdb, ref mut data, deadline } = *request;
+        let nexus = self.nexus;
+        let sent = Sent { nexus, cdb, data: &mut *data, deadline };
+        let (tag, due) = match self.locked(deadline, |cache, file| cache.take_in(file, sent))? {
+            Step::Answered(reply) => return Ok(reply),
+            Step::Silent => return unanswered(deadline),
+            Step::Waiting { tag, due } => (tag, due),
+        };
+        if due >= deadline {
+            return unanswered(deadline);
+        }
+        sleep_until(due);
+        let sent = Sent { nexus, cdb, data, deadline };
+        match self.locked(deadline, |cache, file| cache.resume(file, tag, sent)) {
+            Ok(Some(reply)) => Ok(reply),
+            // Aborted, which its sender is not told (SAM-5 5.6, TAS 0); or left to the next access.
+            Ok(None) | Err(Delivery::NotSent(_)) => unanswered(deadline),
+            Err(d) => Err(d),
+        }
+    }
+}
+
+/// What the sender of a command without an answer learns, and when.
+fn unanswered(deadline: Instant) -> Outcome {
+    sleep_until(deadline);
+    Err(Delivery::Outstanding)
+}
+
+fn sleep_until(t: Instant) {
+    loop {
+        let left = t.since(now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left);
     }
 }
 
@@ -134,11 +140,14 @@ impl ScsiDevice for SimDevice {
             if asked > MAX_TRANSFER { Err(not_sent(Errno::EINVAL)) } else { self.run(&mut request) };
         let took = now().since(issued);
         match outcome {
+            // A fault answered before the unit looked at the command.
+            Err(Delivery::Answered(status)) => {
+                Completion::answered(status, u32::try_from(asked).unwrap_or(u32::MAX), took)
+            }
             Err(delivery) => Completion::unanswered(delivery, took),
             Ok(reply) => {
                 let residual = u32::try_from(asked.saturating_sub(reply.moved)).unwrap_or(u32::MAX);
-                let sense =
-                    reply.answer.sense().map_or(SenseBytes::EMPTY, |s| SenseBytes::new(&s.emit_fixed()));
+                let sense = reply.sense_bytes();
                 Completion { sense, ..Completion::answered(reply.answer.status(), residual, took) }
             }
         }
@@ -151,11 +160,7 @@ impl ScsiDevice for SimDevice {
             ResetScope::LogicalUnit | ResetScope::Target => {}
             ResetScope::Bus | ResetScope::Host => return Err(ResetError::Unsupported),
         }
-        let done = self.locked(deadline, |cache, file| {
-            cache.scratch.clone_from(&cache.state.unit);
-            cache.scratch.reset();
-            cache.store(file)
-        });
+        let done = self.locked(deadline, |cache, file| cache.reset(file));
         done.map_err(|d| match d {
             Delivery::NotSent(errno) => ResetError::Failed(errno),
             _ => ResetError::Outstanding,
@@ -167,74 +172,12 @@ impl ScsiDevice for SimDevice {
     }
 }
 
-impl Cache {
-    /// Reads the state if it is another one than before.
-    fn refresh(&mut self, file: &File) -> Result<(), Delivery> {
-        match file::read(file, Some(self.head), &mut self.buffer) {
-            Ok(None) => Ok(()),
-            Ok(Some((head, state))) => {
-                self.head = head;
-                self.state = state;
-                Ok(())
-            }
-            Err(ReadError::Io(e)) => Err(not_sent(errno(&e))),
-            Err(_) => Err(not_sent(Errno::EUCLEAN)),
-        }
-    }
-
-    fn execute(&mut self, file: &File, nexus: NexusId, cdb: &Cdb, data: &mut Data<'_>) -> Outcome {
-        self.scratch.clone_from(&self.state.unit);
-        let nothing: &mut [u8] = &mut [];
-        let (data_in, data_out): (&mut [u8], &[u8]) = match data {
-            Data::None => (nothing, &[]),
-            Data::In(b) => (b, &[]),
-            Data::Out(b) => (nothing, b),
-        };
-        let reply = self.scratch.execute(&self.state.profile, nexus, cdb, data_out, data_in);
-        // Before the blocks: where this fails, nothing at all was executed.
-        self.store(file)?;
-        Ok(medium::carry_out(file, reply, data_out, data_in))
-    }
-
-    /// Stores the scratch unit if it differs.
-    fn store(&mut self, file: &File) -> Result<(), Delivery> {
-        if self.scratch == self.state.unit {
-            return Ok(());
-        }
-        std::mem::swap(&mut self.scratch, &mut self.state.unit);
-        match file::write(file, self.head, &self.state, &mut self.buffer) {
-            Ok(head) => {
-                self.head = head;
-                Ok(())
-            }
-            Err(e) => {
-                std::mem::swap(&mut self.scratch, &mut self.state.unit);
-                Err(match e {
-                    WriteError::Nothing(e) => not_sent(errno(&e)),
-                    // The next command reads what really is in the file.
-                    WriteError::Unknown(e) => {
-                        Delivery::Lost(TransportError { host: 0, driver: 0, errno: errno(&e) as i32 })
-                    }
-                })
-            }
-        }
-    }
-
-    /// Makes a nexus known, if it is new.
-    fn introduce(&mut self, file: &File, who: &SimSpec) -> std::io::Result<Result<NexusId, TooManyNexuses>> {
-        let before = self.state.clone();
-        let nexus = match self.state.profile.intern(&who.initiator, who.port) {
-            Ok(n) => n,
-            Err(e) => return Ok(Err(e)),
-        };
-        self.state.unit.introduce(nexus);
-        if self.state != before {
-            match file::write(file, self.head, &self.state, &mut self.buffer) {
-                Ok(head) => self.head = head,
-                Err(WriteError::Nothing(e) | WriteError::Unknown(e)) => return Err(e),
-            }
-        }
-        Ok(Ok(nexus))
+/// The file, locked; waits for others as long as is reasonable.
+pub(super) fn lock(file: &mut LockedFile, path: &Path) -> Result<Held, SimError> {
+    match file.acquire(now() + PATIENCE) {
+        Ok(held) => Ok(held),
+        Err(Errno::ETIMEDOUT) => Err(SimError::Locked { path: path.to_owned(), waited: PATIENCE }),
+        Err(e) => Err(at(path)(e.into())),
     }
 }
 
@@ -249,12 +192,4 @@ pub(super) fn open_file(path: &Path, how: &OpenOptions) -> Result<File, SimError
     };
     file::check_magic(&file).map_err(|e| SimError::of_read(path, e))?;
     Ok(file)
-}
-
-fn errno(e: &std::io::Error) -> Errno {
-    e.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
-}
-
-fn not_sent(e: Errno) -> Delivery {
-    Delivery::NotSent(e as i32)
 }

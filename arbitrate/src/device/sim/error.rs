@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::faults::FaultError;
 use super::file::ReadError;
 use super::profile::{ProfileError, TooManyNexuses};
 use super::spec::SpecError;
@@ -20,6 +21,9 @@ pub enum SimError {
     /// No number left for another nexus.
     #[error(transparent)]
     TooManyNexuses(#[from] TooManyNexuses),
+    /// A fault that cannot be.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// There is no such file.
     #[error("{}: no such file: an embedded disk is created before it is used", .0.display())]
     Missing(PathBuf),

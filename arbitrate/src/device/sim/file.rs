@@ -2,11 +2,15 @@
 //!
 //! | offset | bytes | holds |
 //! |---|---|---|
-//! | 0 | 16 | `PALISADE-SIM-001` |
+//! | 0 | 16 | `PALISADE-SIM-002` |
 //! | 4 Ki | 2 × 64 | the heads of both slots |
 //! | 64 Ki | 128 Ki | slot 0: state as JSON |
 //! | 192 Ki | 128 Ki | slot 1: state as JSON |
+//! | 320 Ki | 8 × 64 Ki | data of commands that a fault holds back |
 //! | 1 Mi | | the blocks, sparse |
+//!
+//! Version 001 is the same without faults and commands held back: it is read as 002, and becomes it when it
+//! is opened for use, so that a program that knows 001 only does not pass faults over.
 //!
 //! A head is, big-endian: sequence number (8), length of the state in bytes (4), 4 zeros, FNV-1a 64 of
 //! the state (8), FNV-1a 64 of the preceding 24 bytes (8), zeros. State number n lives in slot n mod 2,
@@ -23,16 +27,24 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::Faults;
 use super::profile::{MAX_NEXUSES, Profile};
+use super::tasks::{MAX_TASKS, Task, Tasks};
 use super::unit::LogicalUnit;
+use crate::device::MAX_TRANSFER;
 
 /// How a file of ours begins, whatever its version.
 const FAMILY: &[u8; 13] = b"PALISADE-SIM-";
-const MAGIC: &[u8; 16] = b"PALISADE-SIM-001";
+const MAGIC: &[u8; 16] = b"PALISADE-SIM-002";
+const MAGIC_001: &[u8; 16] = b"PALISADE-SIM-001";
 const HEADS_AT: u64 = 4096;
 const HEAD: usize = 64;
 const SLOTS_AT: [u64; 2] = [64 * 1024, 192 * 1024];
-/// Bytes a state may have. 256 nexuses, 128 registrations and every attention pending need about 70 Ki.
+/// Where the data of held-back commands is, one area of [`MAX_TRANSFER`] each.
+const DATA_AT: u64 = 320 * 1024;
+const _: () = assert!(DATA_AT + (MAX_TASKS * MAX_TRANSFER) as u64 <= BLOCKS_AT);
+/// Bytes a state may have. 256 nexuses, 128 registrations, every attention that commands cause pending,
+/// faults and held-back commands need about 90 Ki. One that is larger is not stored.
 pub(super) const SLOT: usize = 128 * 1024;
 /// Where the blocks begin.
 pub(super) const BLOCKS_AT: u64 = 1024 * 1024;
@@ -42,6 +54,21 @@ pub(super) const BLOCKS_AT: u64 = 1024 * 1024;
 pub(super) struct State {
     pub(super) profile: Profile,
     pub(super) unit: LogicalUnit,
+    #[serde(default)]
+    pub(super) faults: Faults,
+    #[serde(default)]
+    pub(super) tasks: Tasks,
+}
+
+impl State {
+    pub(super) fn new(profile: Profile, unit: LogicalUnit) -> Self {
+        Self { profile, unit, faults: Faults::default(), tasks: Tasks::default() }
+    }
+
+    /// No faults, and no command that one holds back.
+    pub(super) fn is_calm(&self) -> bool {
+        self.faults.is_empty() && self.tasks.is_empty()
+    }
 }
 
 /// Names one state: two that differ have different heads.
@@ -93,10 +120,33 @@ pub(super) fn check_magic(file: &File) -> Result<(), ReadError> {
     match file.read_exact_at(&mut magic, 0) {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(ReadError::NotOurs),
         Err(e) => Err(e.into()),
-        Ok(()) if magic == *MAGIC => Ok(()),
+        Ok(()) if magic == *MAGIC || magic == *MAGIC_001 => Ok(()),
         Ok(()) if magic.starts_with(FAMILY) => Err(ReadError::OtherVersion),
         Ok(()) => Err(ReadError::NotOurs),
     }
+}
+
+/// Makes an older file one of this version; the lock is held.
+pub(super) fn raise_version(file: &File) -> io::Result<()> {
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact_at(&mut magic, 0)?;
+    if magic == *MAGIC_001 { file.write_all_at(MAGIC, 0) } else { Ok(()) }
+}
+
+/// Keeps what was sent with a command that is held back.
+pub(super) fn write_data(file: &File, t: &Task, sent: &[u8]) -> io::Result<()> {
+    file.write_all_at(sent, data_at(t))
+}
+
+/// What was sent with a command that was held back; none if it is no longer that.
+pub(super) fn read_data(file: &File, t: &Task) -> io::Result<Option<Vec<u8>>> {
+    let mut b = vec![0; usize::try_from(t.sent).unwrap_or(usize::MAX).min(MAX_TRANSFER)];
+    file.read_exact_at(&mut b, data_at(t))?;
+    Ok((fnv(&b) == t.sum).then_some(b))
+}
+
+fn data_at(t: &Task) -> u64 {
+    DATA_AT + u64::from(t.area) * MAX_TRANSFER as u64
 }
 
 /// The state in force, or `None` if that is still `known`: then one small read was all.
@@ -146,7 +196,8 @@ fn slot(file: &File, head: Head, buffer: &mut Vec<u8>) -> Result<Option<State>, 
     let state: State = serde_json::from_slice(buffer).map_err(|e| ReadError::Unsound(e.to_string()))?;
     state.profile.check().map_err(|e| ReadError::Unsound(e.to_string()))?;
     let named = state.profile.nexuses().len();
-    if !state.unit.is_sound() || state.unit.known() > named || named > MAX_NEXUSES {
+    let sound = state.unit.is_sound() && state.tasks.is_sound(named);
+    if !sound || state.unit.known() > named || named > MAX_NEXUSES {
         return Err(ReadError::Unsound("a holder that is not registered, or the like".to_owned()));
     }
     Ok(Some(state))

@@ -8,9 +8,14 @@ use serde::Serialize;
 
 use super::disk::{SimDevice, open_file};
 use super::error::{SimError, at};
-use super::file::{self, ReadError, State};
-use super::profile::Profile;
+use super::faults::Fault;
+use super::file::{self, Head, ReadError, State};
+use super::personality::Personality;
+use super::profile::{NexusName, Profile};
+use super::spec::{InitiatorName, TargetPort};
+use super::tasks::Task;
 use super::unit::{LogicalUnit, Welcome};
+use crate::codec::opcode;
 
 /// What a new unit is to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +28,8 @@ pub struct CreateOptions {
     pub serial: Option<String>,
     /// What a nexus never seen before is told first.
     pub welcome: Welcome,
+    /// How it behaves where targets differ.
+    pub personality: Personality,
     /// Whether an embedded disk of that name may be replaced.
     pub existing: Existing,
 }
@@ -45,6 +52,7 @@ impl Default for CreateOptions {
             block_size: 512,
             serial: None,
             welcome: Welcome::Silent,
+            personality: Personality::SPC,
             existing: Existing::Keep,
         }
     }
@@ -59,6 +67,40 @@ pub struct Snapshot {
     pub profile: Profile,
     /// Reservations.
     pub unit: LogicalUnit,
+    /// What is to go wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// Commands that a fault holds back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delayed: Vec<Waiting>,
+}
+
+/// A command that a fault holds back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Waiting {
+    /// Whose.
+    pub initiator: InitiatorName,
+    /// At which target port.
+    pub port: TargetPort,
+    /// Its name.
+    pub command: &'static str,
+    /// The time left until it is due, 0 once it is: the next access executes it.
+    pub due_in_ms: u64,
+}
+
+impl Snapshot {
+    fn of(head: Head, state: State) -> Self {
+        let now = crate::clock::now();
+        let waiting = |t: &Task| {
+            let NexusName { initiator, port } = state.profile.name(t.nexus)?.clone();
+            let due_in_ms = u64::try_from(t.due().since(now).as_millis()).unwrap_or(u64::MAX);
+            Some(Waiting { initiator, port, command: opcode::name(&t.cdb), due_in_ms })
+        };
+        let delayed = state.tasks.list().iter().filter_map(waiting).collect();
+        let faults = state.faults.list().to_vec();
+        let State { profile, unit, .. } = state;
+        Self { sequence: head.sequence, profile, unit, faults, delayed }
+    }
 }
 
 impl SimDevice {
@@ -72,7 +114,8 @@ impl SimDevice {
             None => random_serial().map_err(at(path))?,
         };
         let profile = Profile::new(&serial, options.blocks, options.block_size)?;
-        let state = State { profile, unit: LogicalUnit::new(options.welcome) };
+        let unit = LogicalUnit::new(options.welcome).with_personality(options.personality);
+        let state = State::new(profile, unit);
         if fs::symlink_metadata(path).is_ok() {
             if options.existing == Existing::Keep {
                 return Err(SimError::Exists(path.to_owned()));
@@ -104,9 +147,7 @@ impl SimDevice {
         let mut last = ReadError::BothDamaged;
         for _ in 0..TRIES {
             match file::read(&file, None, &mut Vec::new()) {
-                Ok(Some((head, State { profile, unit }))) => {
-                    return Ok(Snapshot { sequence: head.sequence, profile, unit });
-                }
+                Ok(Some((head, state))) => return Ok(Snapshot::of(head, state)),
                 Ok(None) => {}
                 Err(ReadError::Io(e)) => return Err(at(path)(e)),
                 Err(e) => last = e,

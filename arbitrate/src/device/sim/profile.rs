@@ -93,6 +93,20 @@ impl Profile {
         Ok(id)
     }
 
+    /// Forgets the nexuses above the first `known`: a command that named them came to nothing.
+    pub(super) fn forget_above(&mut self, known: usize) {
+        self.nexuses.truncate(known);
+    }
+
+    /// The target ports that anybody used, in order.
+    #[must_use]
+    pub fn ports(&self) -> Vec<TargetPort> {
+        let mut all: Vec<_> = self.nexuses.iter().map(|n| n.port).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Who a number stands for.
     #[must_use]
     pub fn name(&self, nexus: NexusId) -> Option<&NexusName> {

@@ -23,11 +23,18 @@ pub struct SimSpec {
 }
 
 /// Name of an initiator port: 1 to 63 of a-z, 0-9, '-', '.', ':', so that it fits into an iSCSI name
-/// (RFC 7143 4.2.7.2).
+/// (RFC 7143 4.2.7.2). One that begins with `iqn.` is the whole TransportID, `iqn.…` or `iqn.…,i,0x…` with the
+/// session's identifier.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct InitiatorName(IscsiName);
+pub struct InitiatorName {
+    text: String,
+    name: IscsiName,
+    isid: Option<[u8; 6]>,
+}
 
+/// Bytes of a name that is a whole TransportID.
+const WHOLE_MAX: usize = 100;
 /// What precedes the name in the iSCSI name.
 const IQN: &str = "iqn.2026-11.palisade.sim:";
 
@@ -50,7 +57,8 @@ pub enum SpecError {
     NoInitiator(String),
     /// A name that does not fit into an iSCSI name.
     #[error(
-        "initiator name '{0}': use 1 to 63 of a-z, 0-9, '-', '.' and ':' (it becomes part of an iSCSI name)"
+        "initiator name '{0}': use 1 to 63 of a-z, 0-9, '-', '.' and ':' (it becomes part of an iSCSI name), or a \
+         whole iqn.… of at most 100 bytes"
     )]
     Initiator(String),
     /// A port that cannot be.
@@ -97,14 +105,23 @@ impl InitiatorName {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str().strip_prefix(IQN).unwrap_or_default()
+        &self.text
     }
 
-    /// The TransportID it has at the unit: an iSCSI name without ISID, so that a re-opened nexus is the
-    /// same one.
+    /// The name behind a TransportID; none for one that no initiator of an embedded unit has.
+    #[must_use]
+    pub fn of_transport_id(id: &TransportId) -> Option<Self> {
+        match id {
+            TransportId::Iscsi { name, isid: None } => name.as_str().strip_prefix(IQN)?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The TransportID it has at the unit: an iSCSI name without ISID unless one was given, so that a re-opened
+    /// nexus is the same one.
     #[must_use]
     pub fn transport_id(&self) -> TransportId {
-        TransportId::Iscsi { name: self.0.clone(), isid: None }
+        TransportId::Iscsi { name: self.name.clone(), isid: self.isid }
     }
 }
 
@@ -112,10 +129,17 @@ impl FromStr for InitiatorName {
     type Err = SpecError;
 
     fn from_str(s: &str) -> Result<Self, SpecError> {
+        let wrong = || SpecError::Initiator(s.to_owned());
+        if s.starts_with("iqn.") {
+            // The state's file has room for names of this length.
+            let id = s.parse().ok().filter(|_| s.len() <= WHOLE_MAX);
+            let Some(TransportId::Iscsi { name, isid }) = id else { return Err(wrong()) };
+            return Ok(Self { text: s.to_owned(), name, isid });
+        }
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
         let sound = (1..=63).contains(&s.len()) && s.chars().all(fits);
-        let name = IscsiName::new(&format!("{IQN}{s}")).filter(|_| sound);
-        name.map(Self).ok_or_else(|| SpecError::Initiator(s.to_owned()))
+        let name = IscsiName::new(&format!("{IQN}{s}")).filter(|_| sound).ok_or_else(wrong)?;
+        Ok(Self { text: s.to_owned(), name, isid: None })
     }
 }
 
@@ -129,7 +153,7 @@ impl TryFrom<String> for InitiatorName {
 
 impl From<InitiatorName> for String {
     fn from(n: InitiatorName) -> Self {
-        n.as_str().to_owned()
+        n.text
     }
 }
 
@@ -199,6 +223,12 @@ mod tests {
         assert_eq!((s.initiator.as_str(), s.port.get()), ("node-1", 2));
         assert_eq!(s.initiator.transport_id().to_string(), "iqn.2026-11.palisade.sim:node-1");
         assert_eq!("sim:d.img?as=a".parse::<SimSpec>().unwrap().port, TargetPort::default());
+        let session = "iqn.2026-11.lab:n1,i,0x00023d000001";
+        let s: SimSpec = format!("sim:d.img?as={session}").parse().unwrap();
+        assert_eq!(
+            (s.initiator.as_str(), s.initiator.transport_id().to_string().as_str()),
+            (session, session)
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::access::{Access, Verdict};
 use super::answer::Answer;
 use super::attention::Attention;
 use super::nexus::NexusId;
+use super::personality::Personality;
 use super::pr::Reservations;
+use super::pr::power::Memory;
 use crate::codec::pr::PrOut;
 
 #[cfg(test)]
@@ -60,6 +62,12 @@ impl LogicalUnit {
         Self { welcome, ..Self::default() }
     }
 
+    /// This unit, new, with another personality.
+    #[must_use]
+    pub fn with_personality(self, personality: Personality) -> Self {
+        Self { pr: Reservations::new(personality), ..self }
+    }
+
     /// Makes `nexus` and all with smaller numbers known. Anything a nexus sends does that as well.
     pub fn introduce(&mut self, nexus: NexusId) {
         if self.last_known >= Some(nexus) {
@@ -96,8 +104,9 @@ impl LogicalUnit {
         self.last_known.map_or(0, |n| usize::from(n.0) + 1)
     }
 
-    /// What stands before every command, in this order: a unit attention of the nexus, an SPC-2
-    /// reservation, a persistent reservation. `Err` is the whole answer; the command is not executed.
+    /// What stands before every command, in this order: a unit attention of the nexus, lost persistent
+    /// reservations, an SPC-2 reservation, a persistent reservation. `Err` is the whole answer; the
+    /// command is not executed.
     ///
     /// SAM-5 5.3.3 would let RESERVATION CONFLICT go ahead of unit attentions other than 29h; like LIO
     /// we always tell the attention first, so that nobody takes a stale view for a refusal.
@@ -110,6 +119,10 @@ impl LogicalUnit {
             && let Some(a) = self.pr.take_attention(nexus)
         {
             return Err(Answer::Check(a.sense()));
+        }
+        // SPC-4 5.12.5.3.2: all but the commands of 5.12.5.2 and REPLACE LOST RESERVATION.
+        if self.pr.lost() && !matches!(access, Access::Identify | Access::ReplaceLost) {
+            return Err(Answer::RESERVATION_LOST);
         }
         if self.check_spc2(nexus, access) == Verdict::Conflict
             || self.pr.check_access(nexus, access) == Verdict::Conflict
@@ -126,20 +139,16 @@ impl LogicalUnit {
             // RELEASE from elsewhere is GOOD and releases nothing.
             Access::Identify | Access::Release => Verdict::Admitted,
             // "Regardless of initiator": the holder's own persistent reservation commands conflict too.
-            Access::ReservationIn | Access::ReservationOut => Verdict::Conflict,
-            Access::Ask | Access::Read | Access::Write | Access::Reserve => {
-                if holder == nexus {
-                    Verdict::Admitted
-                } else {
-                    Verdict::Conflict
-                }
+            Access::ReservationIn | Access::ReservationOut | Access::ReplaceLost => Verdict::Conflict,
+            Access::Ask | Access::Read | Access::Write | Access::NoData | Access::Reserve => {
+                if holder == nexus { Verdict::Admitted } else { Verdict::Conflict }
             }
         }
     }
 
     /// PERSISTENT RESERVE OUT, with all that stands before it.
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        match self.begin(nexus, Access::ReservationOut) {
+        match self.begin(nexus, Access::of_out(c.action)) {
             Ok(()) => self.pr.pr_out(nexus, c),
             Err(a) => a,
         }
@@ -148,6 +157,8 @@ impl LogicalUnit {
     /// RESERVE(6) or (10) of the whole unit (SPC-2 7.21, 7.22), with all that stands before it.
     pub fn reserve(&mut self, nexus: NexusId) -> Answer {
         match self.begin(nexus, Access::Reserve) {
+            // CRH (SPC-4 5.12.3): a registrant that got this far reserves nothing.
+            Ok(()) if self.pr.registrations().next().is_some() => Answer::Good,
             Ok(()) => {
                 self.reserved_by = Some(nexus);
                 Answer::Good
@@ -177,9 +188,18 @@ impl LogicalUnit {
     /// registrations stay (SPC-4 5.12.5), every nexus the unit knows is told.
     pub fn reset(&mut self) {
         self.reserved_by = None;
-        let Some(last) = self.last_known else { return };
-        for n in 0..=last.0 {
-            self.pr.establish_attention(NexusId(n), Attention::DeviceReset);
+        if let Some(last) = self.last_known {
+            self.pr.tell_all(last, Attention::DeviceReset);
+        }
+    }
+
+    /// Power is lost and comes back: an SPC-2 reservation goes, persistent ones stay if APTPL was asked
+    /// for and `memory` kept them (SPC-4 5.12.5), every nexus the unit knows is told 29/01.
+    pub fn lose_power(&mut self, memory: Memory) {
+        self.reserved_by = None;
+        self.pr.lose_power(memory);
+        if let Some(last) = self.last_known {
+            self.pr.tell_all(last, Attention::PowerOnOccurred);
         }
     }
 

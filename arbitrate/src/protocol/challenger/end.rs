@@ -1,6 +1,7 @@
 //! How a challenge ends, and what it tells on the way.
 
 use crate::codec::pr::{Generation, Holder, ReservationType};
+use crate::codec::quorum::Tenure;
 use crate::key::Key;
 use crate::protocol::wire::NoAnswer;
 use crate::time::Instant;
@@ -92,6 +93,9 @@ pub enum Doubt {
     Blind,
     /// Whether the reservation was taken, or yet will be.
     Seizure,
+    /// The reservation is held under the flagged key, but the new tenure could not be written and read
+    /// back; a flagged key gives no lease.
+    Tenure,
     /// The reservation is held, but whether under the settled key is open; a flagged key gives no lease.
     FlagStays,
 }
@@ -122,6 +126,8 @@ pub enum ChallengeNote {
     },
     /// The holder's node was started again and holds it under a flagged key now; the window ran on.
     HolderRenewed(Key),
+    /// The window is over and nobody defended; waits until the devices before it are decided.
+    Ready,
     /// PREEMPT AND ABORT is being sent, naming this holder.
     Preempting(Key),
     /// RESERVE is being sent: nobody held the reservation.
@@ -131,6 +137,12 @@ pub enum ChallengeNote {
         /// Whom it was taken from.
         from: Option<Key>,
     },
+    /// Nobody holds the device and its last owner marked a clean release of this tenure: no window.
+    CleanlyReleased(Tenure),
+    /// Another began a tenure before our RESERVE: the window is waited after all.
+    MarkChanged,
+    /// A new tenure is being written.
+    TakingTenure(Tenure),
     /// The flag is being taken off.
     TakingFlagOff {
         /// The settled key.

@@ -66,11 +66,13 @@ impl Ended {
             Reply::Refused(why) => Self::Refused(why),
             Reply::Unknown(why) => Self::Open(why),
             // A reply to another command than was sent says nothing about this one.
-            Reply::Keys(_) | Reply::Reservation(_) => Self::Open(NoAnswer::Malformed),
+            Reply::Keys(_) | Reply::Reservation(_) | Reply::Attention(_) | Reply::Head(_) => {
+                Self::Open(NoAnswer::Malformed)
+            }
         }
     }
 
-    fn why(self) -> NoAnswer {
+    pub(super) fn why(self) -> NoAnswer {
         match self {
             Self::Refused(why) | Self::Open(why) => why,
             Self::Good | Self::Conflict => NoAnswer::Contradiction,
@@ -134,9 +136,10 @@ impl Challenger {
             (_, Reply::Refused(why)) if l.purpose == Purpose::Survey => self.blind(l, Refusal::Target(why)),
             (_, Reply::Unknown(why) | Reply::Refused(why)) => self.unanswered(l, why, now),
             // A reply to another command than was sent.
-            (_, Reply::Good | Reply::Keys(_) | Reply::Reservation(_)) => {
-                self.unanswered(l, NoAnswer::Malformed, now)
-            }
+            (
+                _,
+                Reply::Good | Reply::Keys(_) | Reply::Reservation(_) | Reply::Attention(_) | Reply::Head(_),
+            ) => self.unanswered(l, NoAnswer::Malformed, now),
         }
     }
 

@@ -4,15 +4,19 @@
 //!   Survey ──foreign key, impostor, shared reservation──► Refused
 //!     │ (own ghost on this nexus: removed, or re-keyed in place where it holds the reservation)
 //!   REGISTER, flagged key ──► Observe ──own key gone──► Defended
+//!     │                          │ (no holder, and a clean-release mark: RESERVE at once)
 //!     │                          │ holder H recorded; the window starts when this read has ended
 //!     │                       Window
 //!     │                          │
 //!     │                       Recheck ──own key gone──► Defended
 //!     │                          │      ──holder not H──► REGISTER 0 ──► Overtaken
+//!     │                          │ (gated: Ready, until its turn comes; then Recheck again)
 //!     │                       PREEMPT AND ABORT H, or RESERVE where there was no holder
 //!     │                          │ whatever it answered
 //!     └─Unknown: reads only   Verify ──holder is not me──► Defended, Overtaken, again
 //!                                │ holder is me
+//!                             (formatted device: a new tenure is written and read back)
+//!                                │
 //!                             REGISTER, the flag taken off ──► Verify ──► Won
 //! ```
 //!
@@ -21,9 +25,12 @@
 //! key than the holder it saw, and never believe a status: only a read-back says who won.
 
 mod end;
+mod gate;
 mod look;
+mod tenure;
 
 use crate::codec::pr::{Abort, Aptpl, Generation, Holder, PrOut, Preempt, ReservationType};
+use crate::codec::quorum::{Formatted, Head, Tenure};
 use crate::key::{Incarnation, Key, KeyParts, Stance};
 use crate::protocol::keys::{Lives, Owner};
 use crate::protocol::rules::{Rule, Rules};
@@ -32,7 +39,9 @@ use crate::protocol::wire::{Command, Event, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
 
 pub use end::{ChallengeEnd, ChallengeNote, Cleanup, Doubt, Refusal};
+use gate::Leave;
 use look::{Ended, Looking, Purpose, Sight};
+use tenure::Reading;
 
 use std::time::Duration;
 
@@ -60,6 +69,10 @@ pub struct ChallengeSetup {
     pub timing: Timing,
     /// How long one command may take before its outcome is Unknown.
     pub command_timeout: Duration,
+    /// How the device is formatted, where it is: then a new tenure is written before the end, and a
+    /// clean-release mark spares the window. Every node must know of it: a winner that wrote no tenure
+    /// would leave an old mark in force.
+    pub mark: Option<Formatted>,
     /// Every rule, outside of tests.
     pub rules: Rules,
 }
@@ -78,8 +91,15 @@ pub struct Challenger {
     window_end: Instant,
     windows: u8,
     preempts: u8,
+    /// The head that said "released cleanly", while the window is spared on its word.
+    clean: Option<Head>,
+    /// The tenure this challenge has begun.
+    tenure: Option<Tenure>,
+    tenures: u8,
     /// Why the challenge is being withdrawn, while it is.
     withdrawal: Option<ChallengeEnd>,
+    /// Whether it may seize.
+    leave: Leave,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,6 +109,16 @@ enum Phase {
     /// Waiting a moment before looking again.
     Pausing(Looking),
     Window,
+    /// Reading a formatted device's head.
+    Heading(Reading),
+    /// Waiting a moment before reading it again.
+    HeadPause(Reading),
+    /// Writing the new tenure.
+    Beginning(Formatted, Tenure),
+    /// The window is over, nobody defended; waits for leave to seize.
+    Ready {
+        since: Instant,
+    },
     Writing(Write),
     Over,
 }
@@ -123,7 +153,11 @@ impl Challenger {
             window_end: Instant::default(),
             windows: 0,
             preempts: 0,
+            clean: None,
+            tenure: None,
+            tenures: 0,
             withdrawal: None,
+            leave: Leave::Given,
         }
     }
 
@@ -139,6 +173,12 @@ impl Challenger {
         self.settled
     }
 
+    /// The tenure it began, once that was read back: what the defence marks as ended.
+    #[must_use]
+    pub const fn tenure(&self) -> Option<Tenure> {
+        self.tenure
+    }
+
     /// Begins, at `now`.
     pub fn start(&mut self, now: Instant) -> Out {
         self.look(Purpose::Survey, now)
@@ -150,12 +190,9 @@ impl Challenger {
         match (self.phase, event) {
             (Phase::Looking(l), Event::Reply(r)) => self.on_look(l, r, now),
             (Phase::Writing(w), Event::Reply(r)) => self.on_write(w, r, now),
-            (Phase::Window, Event::Release) => self.withdraw(cancelled(), now),
-            (Phase::Pausing(l), Event::Release) => match l.purpose {
-                Purpose::Survey => self.end(cancelled()),
-                Purpose::Observe | Purpose::Recheck => self.withdraw(cancelled(), now),
-                _ => self.wake(now),
-            },
+            (Phase::Heading(h), Event::Reply(r)) => self.on_head(h, r, now),
+            (Phase::Beginning(on, t), Event::Reply(r)) => self.on_begun(on, t, r, now),
+            (_, Event::Release) => self.cancel(now).unwrap_or_else(|| self.wake(now)),
             _ => self.wake(now),
         }
     }
@@ -166,10 +203,16 @@ impl Challenger {
             Phase::Window => Step::new(Next::Wait(self.window_end)),
             Phase::Pausing(l) if now >= l.resume => self.ask(l, now),
             Phase::Pausing(l) => Step::new(Next::Wait(l.resume)),
-            // A command is outstanding or all is over: nothing can be due.
-            Phase::New | Phase::Looking(_) | Phase::Writing(_) | Phase::Over => {
-                Step::new(Next::Wait(now + self.setup.timing.tick()))
-            }
+            Phase::HeadPause(h) if now >= h.resume => self.ask_head(h, now),
+            Phase::HeadPause(h) => Step::new(Next::Wait(h.resume)),
+            // A command is outstanding, leave is awaited, or all is over: nothing can be due.
+            Phase::New
+            | Phase::Looking(_)
+            | Phase::Heading(_)
+            | Phase::Beginning(..)
+            | Phase::Ready { .. }
+            | Phase::Writing(_)
+            | Phase::Over => Step::new(Next::Wait(now + self.setup.timing.tick())),
         }
     }
 
@@ -192,6 +235,12 @@ impl Challenger {
         let note = ChallengeNote::Surveyed { holder: s.holder, registrations: s.keys.count };
         if let Some(why) = self.objection(s) {
             return self.end(ChallengeEnd::Refused { why, cleanup: Cleanup::NotNeeded }).after(note);
+        }
+        if self.leave == Leave::Refused {
+            return self.end(cancelled()).after(note);
+        }
+        if s.holder.is_none() && !self.setup.rules.keep(Rule::MarkReadUnderKey) {
+            return self.read_mark_early(now).after(note);
         }
         match self.setup.nexus_ghost.filter(|_| s.keys.ghost_on_nexus) {
             Some(g) if s.holder.is_some_and(|h| h.key == g) => self.register(g, now),
@@ -221,7 +270,10 @@ impl Challenger {
     }
 
     fn on_ghost_look(&mut self, l: Looking, s: Sight, now: Instant) -> Out {
-        if s.keys.ghost_on_nexus { self.pause(l, now) } else { self.register(Key::default(), now) }
+        if s.keys.ghost_on_nexus {
+            return self.pause(l, now);
+        }
+        if self.leave == Leave::Refused { self.end(cancelled()) } else { self.register(Key::default(), now) }
     }
 
     fn on_observe(&mut self, l: Looking, s: Sight, forgot: bool, now: Instant) -> Out {
@@ -235,10 +287,16 @@ impl Challenger {
         if let Some(why) = self.objection(s) {
             return self.withdraw(ChallengeEnd::Refused { why, cleanup: Cleanup::Unproven }, now);
         }
-        self.open_window(s.holder, l.registered, now)
+        match s.holder {
+            None => self.unheld(l.registered, now),
+            holder => self.open_window(holder, l.registered, now),
+        }
     }
 
     fn open_window(&mut self, holder: Option<Holder>, registered: Instant, now: Instant) -> Out {
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         self.holder = holder.map(|h| h.key);
         self.windows += 1;
         let from = if self.setup.rules.keep(Rule::WindowFromObservation) { now } else { registered };
@@ -258,20 +316,23 @@ impl Challenger {
         if let Some(why) = self.objection(s) {
             return self.withdraw(ChallengeEnd::Refused { why, cleanup: Cleanup::Unproven }, now);
         }
+        if self.leave == Leave::Refused {
+            return self.withdraw(cancelled(), now);
+        }
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
-            return self.write(Write::TakeFlagOff, now);
+            return self.take_up(now);
         }
         if holder == self.holder || !self.setup.rules.keep(Rule::PreemptHolderFirstSeen) {
             self.holder = holder;
-            return self.write(Write::Seize, now);
+            return self.seize_or_wait(now);
         }
         match holder {
             // The reservation vanished: its last holder may not know yet, so a window is waited.
             None => self.another_window(s, now),
             Some(k) if self.same_node_restarting(k) => {
                 self.holder = holder;
-                self.write(Write::Seize, now).after(ChallengeNote::HolderRenewed(k))
+                self.seize_or_wait(now).after(ChallengeNote::HolderRenewed(k))
             }
             Some(_) => {
                 self.withdraw(ChallengeEnd::Overtaken { holder: s.holder, cleanup: Cleanup::Unproven }, now)
@@ -294,13 +355,13 @@ impl Challenger {
             let end = ChallengeEnd::Overtaken { holder: s.holder, cleanup: Cleanup::Unproven };
             return self.withdraw(end, now);
         }
-        self.open_window(s.holder, now, now)
+        self.unheld(now, now)
     }
 
     fn on_verify(&mut self, l: Looking, s: Sight, forgot: bool, now: Instant) -> Out {
         let holder = s.holder.map(|h| h.key);
         if holder == Some(self.flagged) {
-            return self.write(Write::TakeFlagOff, now).after(ChallengeNote::Seized { from: self.holder });
+            return self.take_up(now).after(ChallengeNote::Seized { from: self.holder });
         }
         if !s.keys.own_flagged {
             return self.lost(s, forgot);
@@ -323,7 +384,10 @@ impl Challenger {
         let again = self.holder.is_some() && self.preempts < PREEMPT_ATTEMPTS && now < l.until;
         let why = match l.ended {
             Ended::Open(_) | Ended::Refused(NoAnswer::Busy(_)) if again => {
-                return self.write(Write::Seize, now);
+                return match self.leave {
+                    Leave::Refused => self.withdraw(cancelled(), now),
+                    Leave::Given | Leave::Awaited => self.write(Write::Seize, now),
+                };
             }
             Ended::Open(_) => return self.pause(l, now),
             Ended::Refused(why) => Refusal::Target(why),

@@ -1,11 +1,15 @@
 //! Golden timelines of a challenge by node `b`; `a` held the device before.
 
 use super::*;
+use crate::codec::quorum::Formatted;
 use crate::key::NodeNumber;
 use crate::protocol::testbed::{A, B, Bed, C, CLUSTER, Fate, KIND, at, flagged, settled};
 use crate::protocol::timing::Profile;
 
+mod exact;
+mod gate;
 mod ghosts;
+mod mark;
 mod refusals;
 mod unknown;
 mod window;
@@ -25,6 +29,16 @@ impl Run {
 
     /// A challenge of `b` that knows these earlier keys of its own.
     fn with(bed: &Bed, incarnation: u32, ghosts: &[Key], nexus_ghost: Option<Key>) -> Self {
+        Self::on(bed, incarnation, ghosts, nexus_ghost, None)
+    }
+
+    fn on(
+        bed: &Bed,
+        incarnation: u32,
+        ghosts: &[Key],
+        nexus_ghost: Option<Key>,
+        mark: Option<Formatted>,
+    ) -> Self {
         let node = NodeNumber::new(u32::from(B)).unwrap();
         let mut challenger = Challenger::new(ChallengeSetup {
             lives: Lives::new(CLUSTER, node, ghosts),
@@ -34,6 +48,7 @@ impl Run {
             aptpl: crate::codec::pr::Aptpl::No,
             timing: Timing::profile(Profile::Classic),
             command_timeout: Duration::from_millis(500),
+            mark,
             rules: Rules::SOUND,
         });
         let step = challenger.start(bed.now);

@@ -1,6 +1,7 @@
 //! How a defence ends, and what it tells on the way.
 
 use crate::codec::pr::Holder;
+use crate::codec::quorum::Tenure;
 use crate::key::Key;
 use crate::protocol::wire::NoAnswer;
 use crate::time::Instant;
@@ -77,4 +78,8 @@ pub enum DefenceNote {
     },
     /// The clean end has begun.
     Releasing,
+    /// Read back: the device is marked as cleanly released; who comes next waits no window.
+    Marked(Tenure),
+    /// The mark could not be written and read back: who comes next waits the window.
+    NotMarked(Tenure),
 }

@@ -8,7 +8,7 @@
 //!                  │ holder is me: confirmed, the lease runs to s + window − margin
 //!                  │ holder is not me ──► Deposed
 //!   any time: lease (or watchdog) about to end ──► Expired
-//!   Release in Waiting: RELEASE ─► REGISTER 0 ─► READ KEYS ─► Released
+//!   Release in Waiting: (clean-release mark written, read back ─►) RELEASE ─► REGISTER 0 ─► READ KEYS ─► Released
 //! ```
 //!
 //! Invariant: a lease is valid only on the word of a READ KEYS issued at its beginning that showed the
@@ -20,6 +20,7 @@ mod end;
 use std::time::Duration;
 
 use crate::codec::pr::{Abort, Aptpl, KeysView, PrOut, Preempt, ReadReservation, ReservationType};
+use crate::codec::quorum::{Formatted, Mark, Record, Tenure};
 use crate::key::{ClusterId, Key, Stance};
 use crate::protocol::rules::{Rule, Rules};
 use crate::protocol::timing::Timing;
@@ -39,14 +40,28 @@ pub struct DefenceSetup {
     pub cluster: ClusterId,
     /// The reservation's type.
     pub kind: ReservationType,
+    /// What the registration asked for. The last REGISTER decides for every registrant, the one that
+    /// unregisters included (SPC-4 6.16.3): another value would take persistence from the others.
+    pub aptpl: Aptpl,
     /// The timing.
     pub timing: Timing,
     /// The watchdog, where one is fed.
     pub watchdog: Option<FedWatchdog>,
     /// How the defence begins.
     pub first: FirstLease,
+    /// The tenure that is held, where the device is formatted: a clean release marks it as ended.
+    pub tenure: Option<HeldTenure>,
     /// Every rule, outside of tests.
     pub rules: Rules,
+}
+
+/// A tenure of a formatted device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HeldTenure {
+    /// How the device is formatted.
+    pub on: Formatted,
+    /// The tenure, as it was read back.
+    pub tenure: Tenure,
 }
 
 /// A watchdog that is armed when the defence begins.
@@ -86,6 +101,8 @@ pub struct Defender {
 enum Phase {
     Waiting { until: Instant },
     Tick { asked: Asked, ends: Instant },
+    Marking(HeldTenure),
+    ProvingMark(HeldTenure),
     Releasing,
     Unregistering,
     ProvingGone { until: Instant },
@@ -145,6 +162,18 @@ impl Defender {
         }
     }
 
+    /// Brings the next tick forward to `at`, if one is waited for and `at` is sooner: the ticks of
+    /// several devices keep one rhythm. `None` if nothing changes.
+    pub fn sooner(&mut self, at: Instant) -> Option<Out> {
+        match self.phase {
+            Phase::Waiting { until } if at < until => {
+                self.phase = Phase::Waiting { until: at };
+                Some(self.wait(at))
+            }
+            _ => None,
+        }
+    }
+
     /// Begins: the first tick is due at once.
     pub fn start(&mut self, now: Instant) -> Out {
         self.handle(Event::Wake, now)
@@ -155,7 +184,9 @@ impl Defender {
     pub fn handle(&mut self, event: Event<'_>, now: Instant) -> Out {
         match self.phase {
             Phase::Waiting { .. } | Phase::Tick { .. } => self.on_duty(event, now),
-            Phase::Releasing
+            Phase::Marking(_)
+            | Phase::ProvingMark(_)
+            | Phase::Releasing
             | Phase::Unregistering
             | Phase::ProvingGone { .. }
             | Phase::ProvingPause { .. } => self.on_release(event, now),
@@ -289,21 +320,48 @@ impl Defender {
 /// The clean end.
 impl Defender {
     fn release(&mut self, now: Instant) -> Out {
-        self.lease = None;
-        self.phase = Phase::Releasing;
-        self.give(PrOut::release(self.setup.key, self.setup.kind), now).note(DefenceNote::Releasing)
+        if self.setup.rules.keep(Rule::LeaseDroppedBeforeMark) {
+            self.lease = None;
+        }
+        match self.setup.tenure {
+            None => self.give_back(now),
+            // Written while this node still holds: once another has reserved, the target refuses it.
+            Some(held) => {
+                self.phase = Phase::Marking(held);
+                let mark = Record::Mark(Mark { of: held.tenure });
+                self.give(Command::WriteRecord(held.on, mark), now)
+            }
+        }
+        .note(DefenceNote::Releasing)
     }
 
-    fn give(&self, out: PrOut, now: Instant) -> Out {
-        Step::new(Next::Issue { command: Command::Out(out), deadline: now + self.setup.timing.tick() })
+    fn give_back(&mut self, now: Instant) -> Out {
+        self.phase = Phase::Releasing;
+        self.give(Command::Out(PrOut::release(self.setup.key, self.setup.kind)), now)
+    }
+
+    fn give(&self, command: Command, now: Instant) -> Out {
+        Step::new(Next::Issue { command, deadline: now + self.setup.timing.tick() })
     }
 
     fn on_release(&mut self, event: Event<'_>, now: Instant) -> Out {
         match (self.phase, event) {
+            (Phase::Marking(held), Event::Reply(_)) => {
+                self.phase = Phase::ProvingMark(held);
+                self.give(Command::ReadHead(held.on), now)
+            }
+            // Without a mark the next one waits a window: that is all.
+            (Phase::ProvingMark(held), Event::Reply(r)) => {
+                let of = held.tenure;
+                let marked = matches!(r, Reply::Head(h) if h.tenure == of && h.released());
+                let note = if marked { DefenceNote::Marked(of) } else { DefenceNote::NotMarked(of) };
+                self.give_back(now).note(note)
+            }
             // However RELEASE ended, unregistering the holder releases too (SPC-4 5.12.11.2.2).
             (Phase::Releasing, Event::Reply(_)) => {
                 self.phase = Phase::Unregistering;
-                self.give(PrOut::register(self.setup.key, Key::default(), Aptpl::No), now)
+                let out = PrOut::register(self.setup.key, Key::default(), self.setup.aptpl);
+                self.give(Command::Out(out), now)
             }
             (Phase::Unregistering, Event::Reply(_)) => self.prove(now + self.setup.timing.window(), now),
             (Phase::ProvingGone { .. }, Event::Reply(Reply::Keys(v))) if !v.contains(self.setup.key) => {

@@ -6,7 +6,9 @@ use crate::protocol::testbed::{A, B, Bed, C, CLUSTER, Fate, KIND, at, flagged, s
 use crate::protocol::timing::Profile;
 
 mod challenged;
+mod exact;
 mod lost;
+mod mark;
 mod release;
 mod watchdog;
 
@@ -24,13 +26,19 @@ impl Run {
     }
 
     fn with(bed: &Bed, first: FirstLease, watchdog: Option<FedWatchdog>) -> Self {
+        Self::of(bed, first, watchdog, None)
+    }
+
+    fn of(bed: &Bed, first: FirstLease, watchdog: Option<FedWatchdog>, tenure: Option<HeldTenure>) -> Self {
         let setup = DefenceSetup {
             key: settled(A, 1),
             cluster: CLUSTER,
             kind: KIND,
+            aptpl: Aptpl::Yes,
             timing: Timing::profile(Profile::Classic),
             watchdog,
             first,
+            tenure,
             rules: Rules::SOUND,
         };
         let mut defender = Defender::new(setup, bed.now);

@@ -4,6 +4,9 @@
 
 mod challenge;
 mod deadline;
+mod fence;
+mod legacy;
+mod paths;
 mod verbs;
 mod watchdog;
 

@@ -1,7 +1,10 @@
 //! READ, WRITE, SYNCHRONIZE CACHE, READ CAPACITY.
 
 use super::{Arrived, Done};
+use crate::codec::RequestError;
+use crate::codec::block::CompareAndWrite;
 use crate::codec::block::{Access, BlockIo, Capacity10, Capacity16, Extent, ReadCapacity, SynchronizeCache};
+use crate::device::MAX_TRANSFER;
 use crate::device::sim::answer::Answer;
 use crate::device::sim::reply::{DataIn, Medium, Reply};
 
@@ -21,6 +24,31 @@ pub(super) fn transfer(c: &Arrived<'_>) -> Done {
         Access::Write if c.data_out.len() < asked => Reply::ended(Answer::DATA_PHASE_ERROR),
         Access::Write => Reply { medium: Medium::Write { offset }, ..Reply::moved(asked) },
     })
+}
+
+/// COMPARE AND WRITE (SBC-3 5.2): blocks to compare with, then as many to write.
+pub(super) fn compare_and_write(c: &Arrived<'_>) -> Done {
+    let asked = CompareAndWrite::parse(c.cdb)?;
+    if asked.blocks > max_compare_blocks(c.profile.block_size) {
+        return Err(RequestError::CdbField { what: "NUMBER OF LOGICAL BLOCKS", byte: 13 });
+    }
+    if !asked.extent().fits(c.profile.blocks) {
+        return Ok(Reply::ended(Answer::LBA_OUT_OF_RANGE));
+    }
+    let size = u64::from(c.profile.block_size);
+    // Within the unit, and 64 KiB at the most.
+    let offset = asked.lba.saturating_mul(size);
+    let both = usize::try_from(2 * u64::from(asked.blocks) * size).unwrap_or(usize::MAX);
+    if c.data_out.len() < both {
+        return Ok(Reply::ended(Answer::DATA_PHASE_ERROR));
+    }
+    Ok(Reply { medium: Medium::CompareAndWrite { offset }, ..Reply::moved(both) })
+}
+
+/// MAXIMUM COMPARE AND WRITE LENGTH (SBC-3 6.5.3): what one transfer holds twice.
+pub(super) fn max_compare_blocks(block_size: u32) -> u8 {
+    let most = u32::try_from(MAX_TRANSFER / 2).unwrap_or(u32::MAX) / block_size.max(1);
+    u8::try_from(most).unwrap_or(u8::MAX)
 }
 
 /// The file needs no flushing to be seen by other processes.

@@ -5,15 +5,16 @@ use crate::codec::RequestError;
 use crate::codec::Text;
 use crate::codec::inquiry::{Inquiry, InquiryPage, Peripheral, StandardInquiry};
 use crate::codec::vpd::{
-    Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa, PAGE_IDENTIFICATION,
-    PAGE_SERIAL, PAGE_SUPPORTED, SupportedPages, UnitSerialNumber,
+    Association, BlockLimits, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa,
+    PAGE_BLOCK_LIMITS, PAGE_IDENTIFICATION, PAGE_SERIAL, PAGE_SUPPORTED, SupportedPages, UnitSerialNumber,
 };
+use crate::device::sim::personality::{Deviation, Personality};
 use crate::device::sim::reply::DataIn;
 use crate::device::sim::spec::TargetPort;
 
 const VENDOR: &str = "PALISADE";
 
-pub(super) fn inquiry(c: Arrived<'_>) -> Done {
+pub(super) fn inquiry(p: Personality, c: Arrived<'_>) -> Done {
     let asked = Inquiry::parse(c.cdb)?;
     let mut out = DataIn::new(c.data_in, usize::from(asked.allocation));
     let unknown = RequestError::CdbField { what: "VPD page code", byte: 2 };
@@ -23,8 +24,13 @@ pub(super) fn inquiry(c: Arrived<'_>) -> Done {
             let port = c.profile.name(c.nexus).map_or_else(TargetPort::default, |n| n.port);
             let body = match page {
                 PAGE_SUPPORTED => supported().emit(),
-                PAGE_SERIAL => serial(&c.profile.serial).emit(),
+                PAGE_SERIAL => serial(&c.profile.serial, p).emit(),
                 PAGE_IDENTIFICATION => identification(&c.profile.serial, port).emit(),
+                PAGE_BLOCK_LIMITS => BlockLimits {
+                    peripheral: Peripheral::DISK,
+                    max_compare_and_write_blocks: super::blocks::max_compare_blocks(c.profile.block_size),
+                }
+                .emit(),
                 _ => return Err(unknown),
             };
             out.put(&body.map_err(|_| unknown)?);
@@ -50,12 +56,14 @@ fn standard() -> StandardInquiry {
 }
 
 fn supported() -> SupportedPages {
-    let pages = vec![PAGE_SUPPORTED, PAGE_SERIAL, PAGE_IDENTIFICATION];
+    let pages = vec![PAGE_SUPPORTED, PAGE_SERIAL, PAGE_IDENTIFICATION, PAGE_BLOCK_LIMITS];
     SupportedPages { peripheral: Peripheral::DISK, pages }
 }
 
-fn serial(serial: &str) -> UnitSerialNumber {
-    UnitSerialNumber { peripheral: Peripheral::DISK, serial: serial.as_bytes().to_vec() }
+fn serial(serial: &str, p: Personality) -> UnitSerialNumber {
+    let mut serial = serial.as_bytes().to_vec();
+    serial.extend(p.has(Deviation::SERIAL_NULL).then_some(0));
+    UnitSerialNumber { peripheral: Peripheral::DISK, serial }
 }
 
 /// Over every port the same unit: an NAA name that says it is locally assigned, and the serial number in

@@ -2,20 +2,25 @@
 
 use proptest::prelude::*;
 
+use super::super::pr::power::Memory;
 use super::super::reply::Medium;
 use super::super::spec::TargetPort;
 use super::super::unit::Welcome;
 use super::*;
 use crate::codec::Status;
 use crate::codec::block::{
-    Access as Way, BlockIo, Capacity10, Capacity16, Extent, Fua, ReadCapacity, SynchronizeCache,
+    Access as Way, BlockIo, Capacity10, Capacity16, CompareAndWrite, Extent, Fua, ReadCapacity,
+    SynchronizeCache,
 };
 use crate::codec::inquiry::{Inquiry, InquiryPage, StandardInquiry};
 use crate::codec::pr::{
-    AllTargetPorts, Aptpl, Capabilities, FullStatus, KeysView, PrOut, ReadReservation, RegisteredPort,
-    ReservationType, read_full_status_cdb, read_keys_cdb, read_reservation_cdb, report_capabilities_cdb,
+    Aptpl, Capabilities, FullStatus, KeysView, PrOut, ReadReservation, RegisteredPort, ReservationType,
+    read_full_status_cdb, read_keys_cdb, read_reservation_cdb, report_capabilities_cdb,
 };
-use crate::codec::vpd::{DeviceIdentification, PAGE_IDENTIFICATION, SupportedPages, UnitSerialNumber};
+use crate::codec::vpd::{
+    BlockLimits, DeviceIdentification, PAGE_BLOCK_LIMITS, PAGE_IDENTIFICATION, SupportedPages,
+    UnitSerialNumber,
+};
 use crate::key::Key;
 
 const A: NexusId = NexusId(0);
@@ -43,7 +48,7 @@ impl Bench {
     /// The answer, and what was put into a buffer of 4096 bytes.
     fn send(&mut self, n: NexusId, cdb: Cdb, out: &[u8]) -> (Reply, Vec<u8>) {
         let mut b = vec![0; 4096];
-        let reply = self.unit.execute(&self.profile, n, &cdb, out, &mut b);
+        let reply = self.unit.execute(&mut self.profile, n, &cdb, out, &mut b);
         b.truncate(reply.moved);
         (reply, b)
     }
@@ -123,23 +128,88 @@ fn capabilities_promise_only_what_is_accepted() {
     for kind in ReservationType::ALL {
         assert_eq!(c.offers(kind), Some(true));
     }
-    assert!(!c.compatible_reservation_handling && !c.replace_lost && !c.aptpl_active);
-    for (offered, request) in [
-        (c.aptpl_capable, PrOut::register(NONE, K, Aptpl::Yes)),
-        (c.all_target_ports, {
-            let mut p = PrOut::register(NONE, K, Aptpl::No);
-            p.list.all_target_ports = AllTargetPorts::Yes;
-            p
-        }),
-    ] {
-        let expected = if offered { Answer::Good } else { illegal(0x26, 0) };
-        assert_eq!(t.pr(A, &request), expected);
+    assert!(!c.compatible_reservation_handling && !c.aptpl_active);
+    assert!(c.aptpl_capable && c.all_target_ports && c.spec_i_pt && c.replace_lost);
+    // Each promise is tried.
+    assert_eq!(t.pr(A, &PrOut::register(NONE, K, Aptpl::Yes)), Answer::Good);
+    let c = Capabilities::parse(&t.data(A, report_capabilities_cdb())).unwrap();
+    assert!(c.aptpl_active, "PTPL_A tells what the last REGISTER asked for");
+    assert_eq!(t.pr(A, &PrOut::register(K, K, Aptpl::No)), Answer::Good);
+    let c = Capabilities::parse(&t.data(A, report_capabilities_cdb())).unwrap();
+    assert!(!c.aptpl_active);
+    assert_eq!(t.pr(A, &PrOut::register_and_ignore(K, Aptpl::Yes).for_all_target_ports()), Answer::Good);
+    assert_eq!(t.unit.reservations().keys().len(), 2, "both ports");
+    t.unit.lose_power(Memory::Failed);
+    assert_eq!(t.pr(A, &PrOut::replace_lost(K, ReservationType::WriteExclusive)), told(0x29, 1));
+    assert_eq!(t.pr(A, &PrOut::replace_lost(K, ReservationType::WriteExclusive)), Answer::Good);
+}
+
+fn told(asc: u8, ascq: u8) -> Answer {
+    Answer::Check(Sense::new(SenseKey::UNIT_ATTENTION, asc, ascq))
+}
+
+#[test]
+fn a_lost_reservation_lets_only_identification_and_its_replacement_through_spc4_5_12_5_3() {
+    let mut t = Bench::new();
+    assert_eq!(t.pr(A, &PrOut::register(NONE, K, Aptpl::Yes)), Answer::Good);
+    t.unit.lose_power(Memory::Failed);
+    for n in [A, B] {
+        assert_eq!(t.send(n, TestUnitReady.cdb(), &[]).0.answer, told(0x29, 1));
     }
-    let mut spec_i_pt = PrOut::register(NONE, K, Aptpl::No);
-    spec_i_pt.list.spec_i_pt = true;
-    let list = [&spec_i_pt.list.emit()[..], &[0, 0, 0, 0]].concat();
-    assert_eq!(t.send(A, spec_i_pt.cdb(28), &list).0.answer, illegal(0x26, 0));
-    assert!(!c.spec_i_pt);
+    let lost = Answer::Check(Sense::new(SenseKey::DATA_PROTECT, 0x44, 1));
+    let inquiry = Inquiry { page: InquiryPage::Standard, allocation: 36 }.cdb();
+    let sense = RequestSense { format: SenseFormat::Fixed, allocation: 18 }.cdb();
+    let luns = Cdb::new([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0]);
+    for (cdb, out, expected) in [
+        (inquiry, &[][..], Answer::Good),
+        (sense, &[], Answer::Good),
+        (luns, &[], Answer::Good),
+        (TestUnitReady.cdb(), &[], lost),
+        (io(Way::Read, 0, 1), &[], lost),
+        (io(Way::Write, 0, 1), &[0; 512], lost),
+        (read_keys_cdb(8), &[], lost),
+        (Cdb::new([0x16, 0, 0, 0, 0, 0]), &[], lost),
+        (Cdb::new([0x17, 0, 0, 0, 0, 0]), &[], lost),
+        (
+            PrOut::register(NONE, K, Aptpl::No).basic_cdb(),
+            &PrOut::register(NONE, K, Aptpl::No).list.emit(),
+            lost,
+        ),
+    ] {
+        assert_eq!(t.send(B, cdb, out).0.answer, expected, "{cdb:?}");
+    }
+    t.unit.reset();
+    assert!(t.unit.reservations().lost(), "a reset mends nothing");
+    t.unit.lose_power(Memory::Kept);
+    assert!(t.unit.reservations().lost(), "power neither");
+    assert_eq!(t.pr(B, &PrOut::replace_lost(K, ReservationType::WriteExclusive)), told(0x29, 1));
+    assert_eq!(t.pr(B, &PrOut::replace_lost(K, ReservationType::WriteExclusive)), Answer::Good);
+    assert_eq!(t.pr(B, &PrOut::reserve(K, ReservationType::WriteExclusive)), Answer::Good);
+}
+
+#[test]
+fn compare_and_write_is_left_to_the_caller_within_limits_sbc3_5_2() {
+    let mut t = Bench::new();
+    let cw = |lba, blocks| CompareAndWrite { lba, blocks }.cdb();
+    let data = vec![7; 65_536];
+    let (reply, _) = t.send(A, cw(62, 2), &data[..2048]);
+    let medium = Medium::CompareAndWrite { offset: 62 * 512 };
+    assert_eq!((reply.answer, reply.medium, reply.moved), (Answer::Good, medium, 2048));
+    assert_eq!(t.send(A, cw(0, 64), &data).0.answer, Answer::Good, "as long as page B0h says");
+    for (cdb, out, why) in [
+        (cw(63, 2), &data[..2048], illegal(0x21, 0)),
+        (cw(0, 65), &data[..], illegal(0x24, 0)),
+        (cw(0, 2), &data[..2047], Answer::DATA_PHASE_ERROR),
+    ] {
+        let (reply, _) = t.send(A, cdb, out);
+        assert_eq!((reply.answer, reply.medium), (why, Medium::None), "{cdb:?}");
+    }
+    let page = t.data(A, Inquiry { page: InquiryPage::Vpd(PAGE_BLOCK_LIMITS), allocation: 64 }.cdb());
+    assert_eq!(BlockLimits::parse(&page).unwrap().max_compare_and_write_blocks, 64);
+    // It conflicts like a write.
+    assert_eq!(t.pr(A, &PrOut::register(NONE, K, Aptpl::No)), Answer::Good);
+    assert_eq!(t.pr(A, &PrOut::reserve(K, ReservationType::WriteExclusive)), Answer::Good);
+    assert_eq!(t.send(B, cw(0, 1), &data[..1024]).0.answer, Answer::Conflict);
 }
 
 #[test]
@@ -211,7 +281,7 @@ fn the_unit_says_who_it_is() {
     let standard = StandardInquiry::parse(&t.data(A, page(InquiryPage::Standard))).unwrap();
     assert_eq!((standard.vendor.to_string().as_str(), standard.version), ("PALISADE", 6));
     let pages = SupportedPages::parse(&t.data(A, page(InquiryPage::Vpd(0)))).unwrap().pages;
-    assert_eq!(pages, [0x00, 0x80, 0x83]);
+    assert_eq!(pages, [0x00, 0x80, 0x83, 0xb0]);
     for p in pages {
         t.data(A, page(InquiryPage::Vpd(p)));
     }
@@ -222,7 +292,7 @@ fn the_unit_says_who_it_is() {
     });
     assert_eq!(ids[0].lu_identity(), ids[1].lu_identity(), "one unit over every port");
     assert_eq!(ids.map(|i| i.relative_target_port()), [Some(1), Some(2)]);
-    assert_eq!(t.send(A, page(InquiryPage::Vpd(0xb0)), &[]).0.answer, illegal(0x24, 0));
+    assert_eq!(t.send(A, page(InquiryPage::Vpd(0xb1)), &[]).0.answer, illegal(0x24, 0));
 
     let ten = Capacity10::parse(&t.data(A, ReadCapacity::Ten.cdb())).unwrap();
     assert_eq!((ten.blocks(), ten.block_len_bytes), (Some(BLOCKS), 512));
@@ -291,7 +361,7 @@ proptest! {
         let mut t = Bench::new();
         for (n, cdb, out, room) in commands {
             let mut b = vec![0xee; room];
-            let r = t.unit.execute(&t.profile, NexusId(n), &cdb, &out, &mut b);
+            let r = t.unit.execute(&mut t.profile, NexusId(n), &cdb, &out, &mut b);
             prop_assert!(t.unit.is_sound());
             prop_assert!(r.moved <= room.max(out.len()));
             prop_assert_eq!(r.answer.sense().is_some(), r.answer.status() == Status::CHECK_CONDITION);

@@ -3,8 +3,17 @@
 //! Invariant: whoever holds the reservation is registered; an all-registrants reservation exists only
 //! while somebody is registered. Pure: no I/O, no clock, no chance; equal states are equal values. Must
 //! never admit by default: an undefined case is a conflict or an ILLEGAL REQUEST.
+//!
+//! | module | is |
+//! |---|---|
+//! | `out` | the service actions that concern the nexus they come from |
+//! | [`others`] | those that name other nexuses: ALL_TG_PT, SPEC_I_PT, REGISTER AND MOVE |
+//! | [`power`] | power loss, and reservations that were lost in it |
 
+mod lio;
+pub mod others;
 mod out;
+pub mod power;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -14,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attention::{Attention, Attentions};
 use super::nexus::NexusId;
+use super::personality::{Deviation, Personality};
 use crate::codec::pr::{Generation, Holder, ReadReservation, ReservationType};
 use crate::key::Key;
 
@@ -46,29 +56,55 @@ pub struct Reservations {
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
     attentions: Attentions,
+    /// APTPL of the last REGISTER of any kind: whether all this outlives power (SPC-4 5.12.5.1).
+    #[serde(default)]
+    aptpl: bool,
+    /// What should have outlived power did not (SPC-4 5.12.5.3).
+    #[serde(default)]
+    lost: bool,
+    #[serde(default)]
+    personality: Personality,
+    /// What LIO remembers beyond that; empty unless the personality needs it.
+    #[serde(default)]
+    lio: lio::Memory,
 }
 
 impl Clone for Reservations {
     fn clone(&self) -> Self {
         Self {
-            generation: self.generation,
             registrations: self.registrations.clone(),
-            reservation: self.reservation,
             attentions: self.attentions.clone(),
+            lio: self.lio.clone(),
+            ..*self
         }
     }
 
     /// Keeps the memory it has: the emulator copies its state for every command.
     fn clone_from(&mut self, from: &Self) {
-        let Self { generation, registrations, reservation, attentions } = self;
+        let Self { generation, registrations, reservation, attentions, aptpl, lost, personality, lio } = self;
         *generation = from.generation;
         *reservation = from.reservation;
+        (*aptpl, *lost) = (from.aptpl, from.lost);
         registrations.clone_from(&from.registrations);
         attentions.clone_from(&from.attentions);
+        *personality = from.personality;
+        lio.clone_from(&from.lio);
     }
 }
 
 impl Reservations {
+    /// None, on a unit that behaves as `personality` says.
+    #[must_use]
+    pub fn new(personality: Personality) -> Self {
+        Self { personality, ..Self::default() }
+    }
+
+    /// How the unit behaves where targets differ.
+    #[must_use]
+    pub const fn personality(&self) -> Personality {
+        self.personality
+    }
+
     /// PRGENERATION (SPC-4 6.15.2).
     #[must_use]
     pub const fn generation(&self) -> Generation {
@@ -82,7 +118,7 @@ impl Reservations {
 
     /// All keys, a key once for every nexus that uses it, as READ KEYS tells them.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = Key> + '_ {
-        self.registrations.iter().map(|r| r.key)
+        self.listed().map(|r| r.key)
     }
 
     /// The key `nexus` is registered with.
@@ -124,7 +160,11 @@ impl Reservations {
 
     /// The oldest unit attention of `nexus`; it counts as told.
     pub fn take_attention(&mut self, nexus: NexusId) -> Option<Attention> {
-        self.attentions.take(nexus)
+        let told = self.attentions.take(nexus);
+        if self.personality.has(Deviation::ATTENTIONS_DROPPED) {
+            self.attentions.drop_all(nexus);
+        }
+        told
     }
 
     /// The unit attentions that wait for `nexus`, oldest first.
@@ -152,6 +192,8 @@ impl Reservations {
             && self.registrations.is_sorted_by(|a, b| a.nexus < b.nexus)
             && self.registrations.iter().all(|r| !r.key.is_zero())
             && self.attentions.is_sound()
+            // A loss leaves nothing behind, and only what was to be kept can be lost.
+            && (!self.lost || (self.aptpl && self.reservation.is_none() && self.registrations.is_empty()))
     }
 
     fn position(&self, nexus: NexusId) -> Result<usize, usize> {

@@ -3,39 +3,40 @@
 //! Every action first finds its reasons to refuse, then changes the state as a whole: a refused command
 //! has changed nothing.
 
-use super::{MAX_REGISTRATIONS, Registration, Reservation, Reservations};
-use crate::codec::pr::{AllTargetPorts, Aptpl, OutAction, PrOut, ReservationType};
+use super::others::{Existing, RegisterAll};
+use super::{Registration, Reservation, Reservations};
+use crate::codec::pr::{OutAction, PrOut, ReservationType};
 use crate::device::sim::answer::Answer;
 use crate::device::sim::attention::Attention;
 use crate::device::sim::nexus::NexusId;
+use crate::device::sim::personality::Deviation;
 use crate::key::Key;
-
-/// Whether REGISTER compares the key that stood there before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Compare,
-    Ignore,
-}
 
 impl Reservations {
     /// Executes one PERSISTENT RESERVE OUT from `nexus`. Unit attentions and SPC-2 reservations come
-    /// before this and are [`super::super::LogicalUnit`]'s business.
+    /// before this and are [`super::super::LogicalUnit`]'s business; so is which nexuses ALL_TG_PT stands for: here the port the command came by is all the ports there are
+    /// (see [`Reservations::register_all`]).
     pub fn pr_out(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        // SPC-4 6.16.3: SPEC_I_PT, ALL_TG_PT and APTPL ask for what REPORT CAPABILITIES does not offer.
-        // The last two are ignored by the actions they don't belong to.
+        if self.lost() && c.action != OutAction::ReplaceLostReservation {
+            return Answer::RESERVATION_LOST;
+        }
+        // SPC-4 6.16.3: SPEC_I_PT comes with a list of ports, which this is not.
         if c.list.spec_i_pt {
             return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
         }
         match c.action {
-            OutAction::Register => self.register(nexus, c, Existing::Compare),
-            OutAction::RegisterAndIgnoreExistingKey => self.register(nexus, c, Existing::Ignore),
+            OutAction::Register => self.register_all(nexus, &RegisterAll::alone(c, Existing::Compare)),
+            OutAction::RegisterAndIgnoreExistingKey => {
+                self.register_all(nexus, &RegisterAll::alone(c, Existing::Ignore))
+            }
             OutAction::Reserve => self.reserve(nexus, c),
             OutAction::Release => self.release(nexus, c),
             OutAction::Clear => self.clear(nexus, c),
             // The two differ only in what becomes of the victims' commands (see `aborted_by`).
             OutAction::Preempt | OutAction::PreemptAndAbort => self.preempt(nexus, c),
-            // Their place: not offered yet.
-            OutAction::RegisterAndMove | OutAction::ReplaceLostReservation => Answer::INVALID_FIELD_IN_CDB,
+            OutAction::ReplaceLostReservation => self.replace_lost(nexus, c),
+            // It has a parameter list of its own: see `register_and_move`.
+            OutAction::RegisterAndMove => Answer::INVALID_FIELD_IN_CDB,
         }
     }
 
@@ -51,32 +52,8 @@ impl Reservations {
             .map(|r| r.nexus)
     }
 
-    /// REGISTER, REGISTER AND IGNORE EXISTING KEY (SPC-4 5.12.7).
-    fn register(&mut self, nexus: NexusId, c: &PrOut, existing: Existing) -> Answer {
-        if c.list.aptpl == Aptpl::Yes || c.list.all_target_ports == AllTargetPorts::Yes {
-            return Answer::INVALID_FIELD_IN_PARAMETER_LIST;
-        }
-        let new = c.list.target;
-        // An unregistered nexus counts as registered with 0: any other RESERVATION KEY conflicts.
-        if existing == Existing::Compare && c.list.own != self.key_of(nexus).unwrap_or_default() {
-            return Answer::Conflict;
-        }
-        match (self.position(nexus), new.is_zero()) {
-            // "Do nothing": PRGENERATION stays as well, as it does on LIO.
-            (Err(_), true) => return Answer::Good,
-            (Err(_), false) if self.registrations.len() >= MAX_REGISTRATIONS => {
-                return Answer::NO_REGISTRATION_RESOURCES;
-            }
-            (Err(at), false) => self.registrations.insert(at, Registration { nexus, key: new }),
-            // A new key for a holder leaves the reservation in force (SPC-4 5.12.7).
-            (Ok(at), false) => self.registrations[at].key = new,
-            (Ok(_), true) => self.unregister(nexus),
-        }
-        self.next_generation()
-    }
-
     /// SPC-4 5.12.11.2, Unregistering.
-    fn unregister(&mut self, nexus: NexusId) {
+    pub(super) fn unregister(&mut self, nexus: NexusId) {
         let was_holder = self.is_holder(nexus);
         self.registrations.retain(|r| r.nexus != nexus);
         let Some(r) = self.reservation.filter(|_| was_holder) else { return };
@@ -94,30 +71,36 @@ impl Reservations {
     /// RESERVE (SPC-4 5.12.9).
     fn reserve(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
         let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         match self.reservation {
             None => {
                 self.reservation = Some(Reservation::of(nexus, kind));
+                self.right_scope(nexus);
                 Answer::Good
             }
             // A holder may ask again for what it has; another type must be released or preempted first.
-            Some(r) if r.kind == kind && self.is_holder(nexus) => Answer::Good,
+            Some(r) if r.kind == kind && self.is_holder(nexus) && !self.has_odd_scope() => Answer::Good,
             Some(_) => Answer::Conflict,
         }
     }
 
     /// RELEASE (SPC-4 5.12.11.2, Releasing).
     fn release(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        let unchecked = self.personality().has(Deviation::RELEASE_UNCHECKED);
+        if c.kind.is_none() && !unchecked {
+            return Answer::INVALID_FIELD_IN_CDB;
+        }
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            let passes = unchecked && self.is_registered(nexus) && !self.is_holder(nexus);
+            return if passes { Answer::Good } else { refused };
         }
         // A registrant that holds nothing releases nothing: GOOD, and the type is not looked at.
         let Some(r) = self.reservation.filter(|_| self.is_holder(nexus)) else { return Answer::Good };
-        if r.kind != kind {
-            return Answer::INVALID_RELEASE;
+        if c.kind != Some(r.kind) || self.has_odd_scope() {
+            let conflicts = self.personality().has(Deviation::RELEASE_CONFLICT);
+            return if conflicts { Answer::Conflict } else { Answer::INVALID_RELEASE };
         }
         self.reservation = None;
         // Types 1 and 3 shut the other registrants out; these have nothing to lose and are told nothing.
@@ -129,19 +112,20 @@ impl Reservations {
 
     /// CLEAR (SPC-4 5.12.11.2, Clearing): holder or not, any registrant may.
     fn clear(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         self.tell_others(nexus, Attention::ReservationsPreempted);
         self.registrations.clear();
         self.reservation = None;
+        self.aptpl &= !self.personality().has(Deviation::CLEAR_ENDS_APTPL);
         self.next_generation()
     }
 
     /// PREEMPT, PREEMPT AND ABORT (SPC-4 5.12.11.2, Preempting).
     fn preempt(&mut self, nexus: NexusId, c: &PrOut) -> Answer {
-        if !self.has_key(nexus, c.list.own) {
-            return Answer::Conflict;
+        if let Some(refused) = self.refuses_key(nexus, c) {
+            return refused;
         }
         let victim = c.list.target;
         match self.reservation {
@@ -149,6 +133,9 @@ impl Reservations {
             Some(r) if r.holder.is_none() && victim.is_zero() => self.preempt_reservation(nexus, c, r, None),
             _ if victim.is_zero() => Answer::INVALID_FIELD_IN_PARAMETER_LIST,
             Some(r) if r.holder.and_then(|h| self.key_of(h)) == Some(victim) => {
+                self.preempt_reservation(nexus, c, r, Some(victim))
+            }
+            Some(r) if self.moves_all_registrants(r, victim) => {
                 self.preempt_reservation(nexus, c, r, Some(victim))
             }
             // GOOD below is not victory: the key was registered and held nothing.
@@ -166,10 +153,13 @@ impl Reservations {
         victim: Option<Key>,
     ) -> Answer {
         let Some(kind) = c.kind else { return Answer::INVALID_FIELD_IN_CDB };
+        let odd = self.has_odd_scope();
         self.remove(nexus, |r| r.nexus != nexus && victim.is_none_or(|v| r.key == v));
         self.reservation = Some(Reservation::of(nexus, kind));
+        old.holder.into_iter().chain([nexus]).for_each(|n| self.right_scope(n));
+        self.remember(Some(nexus));
         // Who stays registered is told only where the type is another one.
-        if old.kind != kind {
+        if old.kind != kind || odd {
             self.tell_others(nexus, Attention::ReservationsReleased);
         }
         self.next_generation()
@@ -181,7 +171,8 @@ impl Reservations {
         if !self.keys().any(|k| k == victim) {
             return Answer::Conflict;
         }
-        self.remove(nexus, |r| r.key == victim);
+        let spares = self.spares_preempter();
+        self.remove(nexus, |r| r.key == victim && !(spares && r.nexus == nexus));
         // Only an all-registrants reservation can lose its last holder here.
         if self.registrations.is_empty() {
             self.reservation = None;
@@ -209,22 +200,26 @@ impl Reservations {
         }
     }
 
-    /// Whether `nexus` is registered, with `key` (SPC-4 6.16.3: the RESERVATION KEY is verified for
-    /// every action but REGISTER AND IGNORE EXISTING KEY).
-    fn has_key(&self, nexus: NexusId, key: Key) -> bool {
-        self.key_of(nexus) == Some(key)
+    /// Why a registrant's command from `nexus` is refused: it is not registered, or not with the key it
+    /// names (SPC-4 6.16.3: the RESERVATION KEY is verified for every action but REGISTER AND IGNORE EXISTING
+    /// KEY).
+    pub(in crate::device::sim) fn refuses_key(&self, nexus: NexusId, c: &PrOut) -> Option<Answer> {
+        match self.key_of(nexus) {
+            None => Some(self.unregistered(c.action)),
+            Some(key) => (key != c.list.own).then_some(Answer::Conflict),
+        }
     }
 
     /// Counts a command that changed registrations (SPC-4 6.15.2). 32 bits, wrapping; RESERVE, RELEASE
     /// and refused commands don't count.
-    fn next_generation(&mut self) -> Answer {
+    pub(super) fn next_generation(&mut self) -> Answer {
         self.generation = self.generation.wrapping_add(1);
         Answer::Good
     }
 }
 
 impl Reservation {
-    fn of(nexus: NexusId, kind: ReservationType) -> Self {
+    pub(super) fn of(nexus: NexusId, kind: ReservationType) -> Self {
         Self { kind, holder: (!kind.all_registrants()).then_some(nexus) }
     }
 }

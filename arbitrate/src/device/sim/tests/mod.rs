@@ -1,6 +1,8 @@
 //! The device in its file: what processes that share it can rely on.
 
 mod crash;
+mod delayed;
+mod faults;
 mod sharing;
 
 use std::io::{Read, Write};
@@ -92,8 +94,13 @@ struct Helper {
 impl Helper {
     /// Runs helper test `name` of module `module` on `path`, with one argument.
     fn start(name: &str, path: &Path, argument: &str) -> Self {
+        Self::start_in("", name, path, argument)
+    }
+
+    /// The same in a module below.
+    fn start_in(module: &str, name: &str, path: &Path, argument: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", &format!("{}::{name}", module_path!().split_once("::").unwrap().1)])
+            .args(["--exact", &format!("{}::{module}{name}", module_path!().split_once("::").unwrap().1)])
             .args(["--ignored", "--nocapture", "--test-threads=1"])
             .env("SIM_HELPER_PATH", path)
             .env("SIM_HELPER_ARGUMENT", argument)

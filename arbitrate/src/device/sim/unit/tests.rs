@@ -9,13 +9,14 @@ const A: NexusId = NexusId(0);
 const B: NexusId = NexusId(1);
 const K: Key = Key::from_u64(0xa);
 const NONE: Key = Key::from_u64(0);
-const ALL: [Access; 8] = [
+const ALL: [Access; 9] = [
     Access::Identify,
     Access::Ask,
     Access::Read,
     Access::Write,
     Access::ReservationIn,
     Access::ReservationOut,
+    Access::ReplaceLost,
     Access::Reserve,
     Access::Release,
 ];
@@ -81,7 +82,8 @@ fn spc2_reservation_shuts_out_the_others_spc2_5_5_1() {
         let free = matches!(access, Access::Identify | Access::Release);
         let other = if free { Ok(()) } else { Err(Answer::Conflict) };
         assert_eq!(u.clone().begin(B, access), other, "{access:?} from another nexus");
-        let persistent = matches!(access, Access::ReservationIn | Access::ReservationOut);
+        let persistent =
+            matches!(access, Access::ReservationIn | Access::ReservationOut | Access::ReplaceLost);
         let own = if persistent { Err(Answer::Conflict) } else { Ok(()) };
         assert_eq!(u.clone().begin(A, access), own, "{access:?} from the holder");
     }
@@ -117,6 +119,20 @@ fn a_reset_ends_spc2_and_keeps_persistent_reservations_spc4_5_12_5() {
     u.reset();
     assert_eq!(u.reservations().read_reservation(), before);
     assert!(u.reservations().is_registered(A));
+}
+
+#[test]
+fn power_loss_ends_spc2_and_is_told_to_all_sam5_5_14() {
+    let mut u = unit();
+    assert_eq!(u.reserve(A), Answer::Good);
+    u.reset();
+    u.lose_power(Memory::Kept);
+    assert_eq!(u.reserved_by(), None);
+    for n in [A, B] {
+        assert_eq!(u.begin(n, Access::Ask), Err(attention(0x29, 1)), "and the older reset is forgotten");
+        assert_eq!(u.begin(n, Access::Ask), Ok(()));
+    }
+    assert_eq!(u.reserve(B), Answer::Good);
 }
 
 #[test]

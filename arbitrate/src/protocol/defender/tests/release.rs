@@ -20,6 +20,19 @@ fn the_lease_goes_first_and_the_key_is_read_back() {
     assert_eq!(bed.unit.registrations().len(), 0);
 }
 
+/// The last REGISTER decides for every registrant, the one that unregisters included.
+#[test]
+fn the_others_keep_their_persistence() {
+    let mut bed = held();
+    bed.out(B, PrOut::register(Key::default(), settled(B, 1), Aptpl::Yes));
+    assert!(bed.unit.persists());
+    let mut run = Run::begin(&bed);
+    release(&mut run, &mut bed);
+    run.tick(&mut bed);
+    assert_eq!(run.next, Next::End(DefenceEnd::Released));
+    assert!(bed.unit.persists(), "what the others asked for is left");
+}
+
 #[test]
 fn a_lost_release_is_made_good_by_unregistering() {
     let mut bed = held();

@@ -1,0 +1,362 @@
+//! `fence`: the plan, the consent, the fence, the receipt.
+
+use std::time::{Duration, SystemTime};
+
+use arbitrate::codec::opcode;
+use arbitrate::codec::pr::{Abort, PrOut, Preempt, ReservationType, read_full_status_cdb};
+use arbitrate::key::{ClusterId, Key, NodeNumber};
+use arbitrate::protocol::fence::{Drain, FenceOrder, Holders, Protection, SilentPaths, Victim};
+use arbitrate::runtime::fence::{FenceCrew, Member};
+use serde_json::{Value, json};
+
+use super::args::{Check, DrainArg, Fence, KeepOut, Who};
+use super::receipt::{Fenced, Line, hex};
+use super::said::Said;
+use super::unit::{self, Me, NotReady, Ready, Unit};
+use crate::cli::consent;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Done, Failure, Outcome};
+use crate::cli::session::Options;
+
+const BUDGET: Duration = Duration::from_secs(10);
+/// A reset may take the kernel 10 s a step.
+const RESET_BUDGET: Duration = Duration::from_secs(40);
+
+pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
+    let asked = Asked::new(a, with)?;
+    let units = unit::ready(&a.devices, a.paths.paths, with)?;
+    asked.check(&units)?;
+    let what = format!(
+        "fencing node {} of cluster {} out of {} {}",
+        asked.victim,
+        a.cluster,
+        a.devices.len(),
+        if a.devices.len() == 1 { "device" } else { "devices" }
+    );
+    if a.consent.dry_run {
+        return Ok(asked.dry_run(&what, &units));
+    }
+    consent::ask(&a.consent, &what)?;
+    let decided_at = SystemTime::now();
+    let lines = carry_out(&asked.order, units, |r| r.own(asked.me, asked.cluster), with)?;
+    Ok(asked.receipt(&lines, decided_at))
+}
+
+/// Fences on every device that is ready; a line for each, in the order they were named.
+pub(crate) fn carry_out(
+    order: &FenceOrder,
+    units: Vec<Unit>,
+    own: impl Fn(&Ready) -> Result<Option<Key>, String>,
+    with: Options,
+) -> Result<Vec<Line>, Failure> {
+    let accept_silent = order.silent_paths == SilentPaths::Accepted;
+    let mut members = Vec::new();
+    let mut kept = Vec::new();
+    for u in units {
+        kept.push(match u.state {
+            Err(e) => Kept::Not(u.device, not_ready(&e)),
+            Ok(r) => match own(&r) {
+                Err(why) => Kept::Not(u.device, who(why)),
+                Ok(own) => {
+                    members.push(Member { paths: r.paths, own, way: r.way });
+                    Kept::Fenced {
+                        device: u.device,
+                        identity: r.identity,
+                        own,
+                        paths: r.names,
+                        unopened: r.unopened,
+                    }
+                }
+            },
+        });
+    }
+    let mut crew = FenceCrew::prepare(members, || {}).map_err(|e| {
+        Failure::new(Exit::Refused, "starting the threads of the fence", e.to_string(), "nothing was sent")
+    })?;
+    let mut reports = crew.fence(order).iter();
+    Ok(kept
+        .into_iter()
+        .filter_map(|k| match k {
+            Kept::Not(device, said) => Some(unfenced(&device, said)),
+            Kept::Fenced { device, identity, own, paths, unopened } => {
+                let fenced = Fenced {
+                    device: &device,
+                    identity: &identity,
+                    own,
+                    paths: &paths,
+                    unopened: &unopened,
+                    report: reports.next()?,
+                };
+                if with.out.verbose {
+                    fenced.commands().for_each(|line| with.out.talk(&line));
+                }
+                Some(fenced.line(order.cluster, accept_silent))
+            }
+        })
+        .collect())
+}
+
+enum Kept {
+    Not(String, Said),
+    Fenced {
+        device: String,
+        identity: String,
+        own: Option<Key>,
+        paths: Vec<String>,
+        unopened: Vec<(String, String)>,
+    },
+}
+
+fn not_ready(e: &NotReady) -> Said {
+    Said::new(
+        "unknown",
+        "unread",
+        format!("{}; nothing was sent that could change it", e.0),
+        "check cable, switch, session; until it is proven take the victim for one that writes there",
+    )
+}
+
+fn who(why: String) -> Said {
+    Said::new("refused", "who-am-i", why, "say who this host is with --as-node or --key")
+}
+
+fn unfenced(device: &str, said: Said) -> Line {
+    let text = format!("{device}: {}\n    next: {}", super::receipt::headline(&said), said.next);
+    let fields = json!({
+        "device": device, "identity": null, "outcome": said.outcome, "result": said.result,
+        "answer": said.answer, "next": said.next, "commands_sent": 0, "commands": [], "changed": false,
+    });
+    Line { said, text, fields }
+}
+
+/// The exit code of several devices: unknown before refused before confirmed.
+pub(crate) fn exit(lines: &[Line]) -> Exit {
+    let any = |outcome| lines.iter().any(|l| l.said.outcome == outcome);
+    if any("unknown") {
+        Exit::Unknown
+    } else if any("refused") || lines.is_empty() {
+        Exit::Refused
+    } else {
+        Exit::Confirmed
+    }
+}
+
+/// Who this host says it is.
+pub(crate) fn me(w: &Who) -> Result<Me, Failure> {
+    match (w.key, w.as_node) {
+        (Some(k), _) => Ok(Me::Key(k)),
+        (None, Some(n)) => number(n, "--as-node").map(Me::Node),
+        (None, None) => Ok(Me::Nexus),
+    }
+}
+
+pub(crate) fn number(n: u8, option: &str) -> Result<NodeNumber, Failure> {
+    NodeNumber::new(u32::from(n))
+        .map_err(|e| Failure::new(Exit::Usage, option, e.to_string(), "number the nodes from 1"))
+}
+
+pub(crate) fn cluster(name: &str) -> Result<ClusterId, Failure> {
+    if name.trim().is_empty() {
+        let next = "give the name the nodes were registered under";
+        return Err(Failure::new(Exit::Usage, "--cluster", "the name is empty", next));
+    }
+    Ok(ClusterId::of_name(name))
+}
+
+/// What the operator asked for, checked.
+struct Asked<'a> {
+    args: &'a Fence,
+    cluster: ClusterId,
+    victim: NodeNumber,
+    me: Me,
+    order: FenceOrder,
+}
+
+impl<'a> Asked<'a> {
+    fn new(a: &'a Fence, with: Options) -> Result<Self, Failure> {
+        let cluster = cluster(&a.cluster)?;
+        let victim = number(a.node, "--node")?;
+        let me = me(&a.who)?;
+        let order = FenceOrder {
+            cluster,
+            victim: Victim::Node(cluster, victim),
+            protection: Protection::Required(a.kind.map(|k| match k {
+                KeepOut::Wero => ReservationType::WriteExclusiveRegistrantsOnly,
+                KeepOut::Earo => ReservationType::ExclusiveAccessRegistrantsOnly,
+            })),
+            abort: Abort::Yes,
+            drain: if a.drain == DrainArg::Reset { Drain::Reset } else { Drain::AbortOnly },
+            holders: match a.holder {
+                Some(k) => Holders::Only(k),
+                None if a.forced(Check::Holder) => Holders::Anybody,
+                None => Holders::Cluster,
+            },
+            silent_paths: if a.forced(Check::SilentPaths) {
+                SilentPaths::Accepted
+            } else {
+                SilentPaths::NotProven
+            },
+            command_timeout: with.command_timeout(),
+            budget: a.deadline_ms.map_or_else(
+                || if a.drain == DrainArg::Reset { RESET_BUDGET } else { BUDGET },
+                Duration::from_millis,
+            ),
+        };
+        let myself = match me {
+            Me::Node(n) => n == victim,
+            Me::Key(k) => order.victim.owns(k),
+            Me::Nexus => false,
+        };
+        if myself {
+            return Err(itself(a, None));
+        }
+        Ok(Self { args: a, cluster, victim, me, order })
+    }
+
+    /// What forbids the fence as a whole, before anything is sent to any device.
+    fn check(&self, units: &[Unit]) -> Result<(), Failure> {
+        let ready = || units.iter().filter_map(|u| Some((u, u.state.as_ref().ok()?)));
+        if let Some((u, _)) = ready().find(|(_, r)| r.nexus_key.is_some_and(|k| self.order.victim.owns(k))) {
+            return Err(itself(self.args, Some(&u.device)));
+        }
+        let registered = ready().any(|(_, r)| r.keys.iter().any(|k| self.order.victim.owns(*k)));
+        let all_read = ready().count() == units.len();
+        let protected = ready().any(|(_, r)| r.holder.is_some());
+        if !registered && all_read && protected && !self.args.forced(Check::Unregistered) {
+            let mut there: Vec<u8> = ready()
+                .flat_map(|(_, r)| r.keys.iter().filter_map(|k| k.parts_in(self.cluster)))
+                .map(|p| p.node.get())
+                .collect();
+            there.sort_unstable();
+            there.dedup();
+            let there: Vec<String> = there.iter().map(u8::to_string).collect();
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("fencing node {} of cluster {}", self.victim, self.args.cluster),
+                format!(
+                    "no key of it is registered on any of the devices; registered of this cluster: {}",
+                    if there.is_empty() { "nobody".to_owned() } else { format!("node {}", there.join(", ")) }
+                ),
+                "check number and cluster name; if they are right, --force unregistered proves that it is kept out",
+            ));
+        }
+        Ok(())
+    }
+
+    fn dry_run(&self, what: &str, units: &[Unit]) -> Done {
+        let plans: Vec<(String, Value)> = units.iter().map(|u| self.plan(u)).collect();
+        let text: Vec<&str> = plans.iter().map(|(t, _)| t.as_str()).collect();
+        let fields = json!({
+            "action": what, "dry_run": true, "cluster": self.args.cluster,
+            "cluster_id": self.cluster.to_string(), "victim": self.victim.get(),
+            "devices": plans.iter().map(|(_, v)| v).collect::<Vec<_>>(),
+        });
+        Done::new(
+            Exit::Confirmed,
+            format!("dry run, nothing sent that changes a device: {what}\n{}", text.join("\n")),
+            fields,
+        )
+    }
+
+    /// The commands for one device as it is now.
+    fn plan(&self, u: &Unit) -> (String, Value) {
+        let nothing = |why: String| {
+            (format!("{}: {why}", u.device), json!({ "device": u.device, "answer": why, "commands": [] }))
+        };
+        let r = match &u.state {
+            Ok(r) => r,
+            Err(e) => return nothing(format!("cannot be read: {}", e.0)),
+        };
+        let own = match r.own(self.me, self.cluster) {
+            Ok(own) => own,
+            Err(why) => return nothing(why),
+        };
+        let look = read_full_status_cdb(u16::MAX - 3);
+        let mut steps = vec![(opcode::name(&look).to_owned(), hex(look.as_bytes()), String::new())];
+        let victims = r.keys_of(self.victim, self.cluster);
+        let mut outs = Vec::new();
+        if let Some(own) = own {
+            let asked = match self.order.protection {
+                Protection::Required(kind) => kind,
+                Protection::NotAsked => None,
+            };
+            let kept = r.holder.map(|h| h.kind).filter(|k| k.registrants_only() && !k.all_registrants());
+            let default = ReservationType::WriteExclusiveRegistrantsOnly;
+            if r.holder.is_none() {
+                outs.push(PrOut::reserve(own, asked.unwrap_or(default)));
+            }
+            let kind = asked.or(kept).unwrap_or(default);
+            outs.extend(
+                victims.iter().map(|v| PrOut::preempt(Preempt { own, victim: *v, kind, abort: Abort::Yes })),
+            );
+        }
+        for o in &outs {
+            let cdb = o.basic_cdb();
+            steps.push((opcode::name(&cdb).to_owned(), hex(cdb.as_bytes()), hex(&o.list.emit())));
+        }
+        if self.order.drain == Drain::Reset {
+            steps.push(("LOGICAL UNIT RESET".into(), String::new(), String::new()));
+        }
+        steps.push(steps[0].clone());
+        let lines: Vec<String> = steps
+            .iter()
+            .map(|(name, cdb, out)| {
+                format!("    {name}  {cdb}{}{out}", if out.is_empty() { "" } else { "  out " })
+            })
+            .collect();
+        let standing = match own {
+            Some(k) => format!("as {}", crate::cli::timeline::describe_key(k, self.cluster)),
+            None => "this host is NOT registered there: it can only read".to_owned(),
+        };
+        let commands: Vec<Value> =
+            steps.iter().map(|(name, cdb, out)| json!({ "name": name, "cdb": cdb, "out": out })).collect();
+        (
+            format!("{}: {standing}\n{}", u.device, lines.join("\n")),
+            json!({ "device": u.device, "identity": r.identity, "own": own, "victims": victims, "commands": commands }),
+        )
+    }
+
+    fn receipt(&self, lines: &[Line], decided_at: SystemTime) -> Done {
+        let exit = exit(lines);
+        let proven = lines.iter().filter(|l| l.said.outcome == "confirmed").count();
+        let head = match exit {
+            Exit::Confirmed => format!(
+                "FENCED: node {} of cluster {} is kept out, proven on {}",
+                self.victim,
+                self.args.cluster,
+                of(proven, lines.len())
+            ),
+            _ => format!(
+                "NOT PROVEN: node {} of cluster {} is proven to be kept out of {}",
+                self.victim,
+                self.args.cluster,
+                of(proven, lines.len())
+            ),
+        };
+        let text: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
+        let unix_ms = decided_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        let fields = json!({
+            "cluster": self.args.cluster, "cluster_id": self.cluster.to_string(),
+            "victim": self.victim.get(), "decided_unix_ms": u64::try_from(unix_ms).unwrap_or(0),
+            "proven": proven, "devices": lines.iter().map(|l| &l.fields).collect::<Vec<_>>(),
+        });
+        Done::new(exit, format!("{head}\n  {}", text.join("\n  ")), fields)
+    }
+}
+
+pub(crate) fn of(n: usize, all: usize) -> String {
+    format!("{n} of {all} {}", if all == 1 { "device" } else { "devices" })
+}
+
+fn itself(a: &Fence, device: Option<&str>) -> Failure {
+    let answer = match device {
+        None => "that is this host itself".to_owned(),
+        Some(d) => format!("that is this host itself: its key is registered on this host's own path to {d}"),
+    };
+    Failure::new(
+        Exit::Refused,
+        format!("fencing node {} of cluster {}", a.node, a.cluster),
+        answer,
+        "fence it from another node; to leave a disk use `arbitrate unregister`",
+    )
+}

@@ -1,0 +1,340 @@
+//! One device made ready: its paths opened, identified, looked at; who this host is there.
+//!
+//! All devices are made ready at once, a thread each: one that does not answer delays nobody beyond
+//! its command timeout.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use arbitrate::codec::pr::{FullStatus, Generation, Holder, TransportId};
+use arbitrate::device::ScsiDevice;
+use arbitrate::device::classify::Class;
+use arbitrate::device::multipath::{self, Asked};
+use arbitrate::device::open::OpenError;
+use arbitrate::key::{ClusterId, Key, NodeNumber};
+use arbitrate::protocol::fence::Way;
+use arbitrate::protocol::{Command, NoAnswer, Reply};
+use arbitrate::runtime::executor::{Executor, Observer};
+use arbitrate::runtime::identify;
+use arbitrate::runtime::pacer::{Pacer, SystemPacer};
+
+use crate::cli::exit::Exit;
+use crate::cli::output::Failure;
+use crate::cli::session::{self, Options, Talk};
+use crate::cli::words;
+
+/// What became of making one device ready.
+pub(crate) struct Unit {
+    /// As the operator named it.
+    pub(crate) device: String,
+    pub(crate) state: Result<Ready, NotReady>,
+}
+
+/// Why a device is not ready. Nothing was sent that changes it.
+pub(crate) struct NotReady(pub(crate) String);
+
+/// A device that was read.
+pub(crate) struct Ready {
+    /// The opened paths, and what they are called.
+    pub(crate) paths: Vec<Box<dyn ScsiDevice>>,
+    pub(crate) names: Vec<String>,
+    /// Paths that could not be opened, and why.
+    pub(crate) unopened: Vec<(String, String)>,
+    pub(crate) identity: String,
+    pub(crate) way: Way,
+    pub(crate) generation: Generation,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) holder: Option<Holder>,
+    /// The registrations with their initiators, where the target tells them.
+    pub(crate) status: Option<FullStatus>,
+    /// The key registered under this host's own TransportID, where both are told.
+    pub(crate) nexus_key: Option<Key>,
+    /// Whether both are told.
+    pub(crate) nexus: Nexus,
+}
+
+/// Whether the registration of this host's own path can be told from the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nexus {
+    Told,
+    /// The system does not tell this path's own TransportID, or the target none, or only half of it.
+    Untold,
+}
+
+/// Paths by name, and what could be further ones but is not counted, with why.
+pub(crate) type Paths = (Vec<String>, Vec<(String, String)>);
+
+/// The paths of what the operator named: that one, or all of the unit where `all` says so or the name
+/// means all of them (dm-multipath, several ports).
+///
+/// # Errors
+/// A name that means no device at all, or one none of whose paths answers.
+pub(crate) fn paths_of(spec: &str, all: bool) -> Result<Paths, OpenError> {
+    if !all && multipath::candidates(spec)?.asked == Asked::ForOnePath {
+        return Ok((vec![spec.to_owned()], Vec::new()));
+    }
+    let unit = multipath::resolve(spec)?;
+    let doubtful = unit.doubtful.into_iter().map(|d| (d.path.to_string(), d.why)).collect();
+    Ok((unit.paths.iter().map(ToString::to_string).collect(), doubtful))
+}
+
+/// Makes all devices ready.
+///
+/// # Errors
+/// A name that is no usable device at all: then nothing is sent anywhere.
+pub(crate) fn ready(devices: &[String], all_paths: bool, with: Options) -> Result<Vec<Unit>, Failure> {
+    for (i, d) in devices.iter().enumerate() {
+        if devices[..i].contains(d) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("reading the devices: {d}"),
+                "it is named twice",
+                "name each device once",
+            ));
+        }
+    }
+    let (tx, rx) = channel();
+    for (i, spec) in devices.iter().enumerate() {
+        let (tx, spec) = (tx.clone(), spec.clone());
+        let made = std::thread::Builder::new().name("ready".into()).spawn(move || {
+            // Nobody to tell any more: the command gave up on this device.
+            let _ = tx.send((i, one(&spec, all_paths, with)));
+        });
+        made.map_err(|e| {
+            Failure::new(Exit::Refused, "starting a thread", e.to_string(), "nothing was sent; try again")
+        })?;
+    }
+    drop(tx);
+    let mut units: Vec<Unit> = devices
+        .iter()
+        .map(|device| Unit {
+            device: device.clone(),
+            state: Err(NotReady(words::no_answer(NoAnswer::Outstanding))),
+        })
+        .collect();
+    // Four commands a device at the most, each with its timeout, a path or two that do not say who they
+    // are, and room to be scheduled.
+    let patience = with.command_timeout() * 5 + Duration::from_secs(8);
+    let until = std::time::Instant::now() + patience;
+    while let Ok((i, state)) = rx.recv_timeout(until.saturating_duration_since(std::time::Instant::now())) {
+        units[i].state = state?;
+    }
+    same_twice(&units)?;
+    Ok(units)
+}
+
+/// Two names of one logical unit: its victim would be preempted twice, and counted twice as proof.
+fn same_twice(units: &[Unit]) -> Result<(), Failure> {
+    let known: Vec<(&str, &str)> = units
+        .iter()
+        .filter_map(|u| Some((u.device.as_str(), u.state.as_ref().ok()?.identity.as_str())))
+        .collect();
+    for (i, (device, identity)) in known.iter().enumerate() {
+        if let Some((other, _)) = known[..i].iter().find(|(_, seen)| seen == identity) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("reading the devices: {other} and {device}"),
+                format!("both are {identity}"),
+                "name each logical unit once",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Opens, identifies and looks at one device. The outer error is a name that is no device.
+fn one(spec: &str, all_paths: bool, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
+    let (mut paths, mut names) = (Vec::new(), Vec::new());
+    let (found, mut unopened) = match paths_of(spec, all_paths) {
+        Ok(found) => found,
+        Err(e) if silent(&e) => return Ok(Err(NotReady(e.to_string()))),
+        Err(_) => return Err(session::device(spec).err().unwrap_or_else(|| vanished(spec))),
+    };
+    for name in found {
+        match arbitrate::device::open::open(&name) {
+            Ok(d) => {
+                paths.push(crate::cli::recording::wrap(d));
+                names.push(name);
+            }
+            Err(e) if silent(&e) => unopened.push((name, e.to_string())),
+            Err(_) => return Err(session::device(&name).err().unwrap_or_else(|| vanished(&name))),
+        }
+    }
+    if paths.is_empty() {
+        let answer = unopened.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; ");
+        return Ok(Err(NotReady(answer)));
+    }
+    let mut last = NotReady(String::new());
+    // By the first path that answers; the fence passes over dead paths by itself.
+    for first in 0..paths.len() {
+        match seen(paths[first].as_mut(), &names[first], with) {
+            Ok(s) => {
+                let Seen { identity, way, generation, keys, holder, status, nexus_key, nexus } = s;
+                paths.rotate_left(first);
+                names.rotate_left(first);
+                return Ok(Ok(Ready {
+                    paths,
+                    names,
+                    unopened,
+                    identity,
+                    way,
+                    generation,
+                    keys,
+                    holder,
+                    status,
+                    nexus_key,
+                    nexus,
+                }));
+            }
+            Err(e) => last = e,
+        }
+    }
+    Ok(Err(last))
+}
+
+/// A device that may be there and does not answer, rather than a name that is none.
+const fn silent(e: &OpenError) -> bool {
+    matches!(
+        e,
+        OpenError::NotThere(_)
+            | OpenError::Io { .. }
+            | OpenError::Sim(_)
+            | OpenError::Unnamed { .. }
+            | OpenError::NoPaths(_)
+    )
+}
+
+fn vanished(name: &str) -> Failure {
+    Failure::new(Exit::File, format!("opening {name}"), "it vanished", "try again")
+}
+
+struct Seen {
+    identity: String,
+    way: Way,
+    generation: Generation,
+    keys: Vec<Key>,
+    holder: Option<Holder>,
+    status: Option<FullStatus>,
+    nexus_key: Option<Key>,
+    nexus: Nexus,
+}
+
+fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, NotReady> {
+    let mut talk = Talk { out: with.out, device: name.to_owned() };
+    let mut on = Executor::new(device, &mut talk as &mut dyn Observer);
+    let mut pacer = SystemPacer::deaf();
+    let timeout = with.command_timeout();
+    let identity =
+        session::identity(name, &mut on, timeout, &mut pacer).map_err(|f| NotReady(f.answer))?.name;
+    match identify::full_status(&mut on, timeout, &mut pacer) {
+        Ok(status) => {
+            let own = on.device().own_transport_id();
+            let cut =
+                status.registrations.iter().any(|r| matches!(r.transport_id, TransportId::IscsiCut { .. }));
+            let nexus = if own.is_none() || cut { Nexus::Untold } else { Nexus::Told };
+            let nexus_key = own.and_then(|own| {
+                status.registrations.iter().find(|r| r.transport_id.emit() == own).map(|r| r.key)
+            });
+            let holder = status.registrations.iter().find_map(|r| {
+                let kind = r.holds?;
+                Some(Holder { key: if kind.all_registrants() { Key::default() } else { r.key }, kind })
+            });
+            Ok(Seen {
+                identity,
+                way: Way::FullStatus,
+                generation: status.generation,
+                keys: status.registrations.iter().map(|r| r.key).collect(),
+                holder,
+                status: Some(status),
+                nexus_key,
+                nexus,
+            })
+        }
+        Err(Class::Illegal(_)) => two_looks(&mut on, identity, timeout, &mut pacer),
+        Err(class) => Err(NotReady(words::class(&class, false).1)),
+    }
+}
+
+/// A target without READ FULL STATUS.
+fn two_looks(
+    on: &mut Executor<'_>,
+    identity: String,
+    timeout: Duration,
+    pacer: &mut SystemPacer,
+) -> Result<Seen, NotReady> {
+    let failed = |r: Reply<'_>| NotReady(words::no_answer(r.why()));
+    let deadline = pacer.now() + timeout;
+    let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
+        Reply::Keys(v) => (v.generation(), v.iter().collect()),
+        other => return Err(failed(other)),
+    };
+    let deadline = pacer.now() + timeout;
+    let holder = match on.run(&Command::ReadReservation, deadline, pacer) {
+        Reply::Reservation(r) => r.holder,
+        other => return Err(failed(other)),
+    };
+    let way = Way::KeysAndReservation;
+    Ok(Seen { identity, way, generation, keys, holder, status: None, nexus_key: None, nexus: Nexus::Untold })
+}
+
+/// Who this host is said to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Me {
+    /// Registered with this key.
+    Key(Key),
+    /// This node of the cluster.
+    Node(NodeNumber),
+    /// Whoever stands under this host's own TransportID.
+    Nexus,
+}
+
+impl Ready {
+    /// The key this host is registered with; `None` if it is not.
+    ///
+    /// # Errors
+    /// What contradicts who it is said to be.
+    pub(crate) fn own(&self, me: Me, cluster: ClusterId) -> Result<Option<Key>, String> {
+        let found = match me {
+            Me::Nexus if self.nexus_key.is_none() && self.nexus == Nexus::Untold => {
+                return Err(
+                    "which registration is this host's cannot be told here: the system does not tell \
+                            this path's own TransportID, or the target not all of it"
+                        .to_owned(),
+                );
+            }
+            Me::Nexus => self.nexus_key,
+            Me::Key(k) => self.keys.contains(&k).then_some(k),
+            Me::Node(n) => self.of_node(n, cluster)?,
+        };
+        match (found, self.nexus_key) {
+            (Some(k), Some(here)) if k != here => Err(format!(
+                "this host is registered here with key {here}, not with {k}: it is not who it is said to be"
+            )),
+            _ => Ok(found),
+        }
+    }
+
+    /// The key of a node that has one life here; of several, the one on this host's nexus.
+    fn of_node(&self, n: NodeNumber, cluster: ClusterId) -> Result<Option<Key>, String> {
+        let mut lives: Vec<Key> = self.keys_of(n, cluster);
+        if let Some(here) = self.nexus_key.filter(|k| lives.contains(k)) {
+            return Ok(Some(here));
+        }
+        match (lives.pop(), lives.is_empty()) {
+            (None, _) => Ok(None),
+            (Some(one), true) => Ok(Some(one)),
+            (Some(_), false) => Err(format!(
+                "node {n} is registered in several lives here, and which is this host's cannot be told: say it with --key"
+            )),
+        }
+    }
+
+    /// The different keys of a node.
+    pub(crate) fn keys_of(&self, n: NodeNumber, cluster: ClusterId) -> Vec<Key> {
+        let mut keys: Vec<Key> =
+            self.keys.iter().copied().filter(|k| k.parts_in(cluster).is_some_and(|p| p.node == n)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}

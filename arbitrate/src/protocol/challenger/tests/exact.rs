@@ -1,0 +1,73 @@
+//! Instants to the nanosecond, and answers that do not belong together: each of these kills a mutant.
+
+use super::*;
+use crate::codec::pr::{Generation, Holder, KeysView, ReadReservation};
+
+/// Answers READ KEYS and READ RESERVATION with this, whatever the unit holds: two commands, no snapshot.
+fn sees(run: &mut Run, bed: &Bed, generation: Generation, keys: &[Key], holder: Option<Key>) {
+    let keys = KeysView::emit(generation, keys);
+    let _ = run.challenger.handle(Event::Reply(Reply::Keys(KeysView::parse(&keys).unwrap())), bed.now);
+    let holder = holder.map(|key| Holder { key, kind: KIND });
+    let told = Reply::Reservation(ReadReservation { generation, holder });
+    run.next = run.challenger.handle(Event::Reply(told), bed.now).next;
+}
+
+#[test]
+fn an_early_wake_up_does_not_end_the_window() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    let end = run.up_to_window(&mut bed);
+    let early = end - Duration::from_nanos(1);
+    assert_eq!(run.challenger.handle(Event::Wake, early).next, Next::Wait(end));
+    assert!(matches!(run.challenger.handle(Event::Wake, end).next, Next::Issue { .. }));
+}
+
+#[test]
+fn an_early_wake_up_does_not_end_a_pause() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    run.turn(&mut bed, Fate::Lost);
+    let Next::Wait(resume) = run.next else { panic!("{:?}", run.next) };
+    let early = resume - Duration::from_nanos(1);
+    assert_eq!(run.challenger.handle(Event::Wake, early).next, Next::Wait(resume));
+    assert!(matches!(run.challenger.handle(Event::Wake, resume).next, Next::Issue { .. }));
+}
+
+#[test]
+fn a_wake_up_while_a_command_is_outstanding_looks_ahead() {
+    let bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    assert_eq!(run.challenger.handle(Event::Wake, at(1.0)).next, Next::Wait(at(4.0)), "a tick later");
+}
+
+/// PRGENERATION stands still where the key went by PREEMPT of the same count, and where a target wraps:
+/// only a smaller one says that the target forgot.
+#[test]
+fn the_same_generation_is_no_loss_of_memory() {
+    for (back, forgot) in [(0, false), (1, true)] {
+        let mut bed = Bed::held_by(A, settled(A, 1));
+        let mut run = Run::begin(&bed);
+        bed.now = run.up_to_window(&mut bed);
+        run.next = run.challenger.handle(Event::Wake, bed.now).next;
+        let seen = Generation(bed.unit.generation().0 - back);
+        sees(&mut run, &bed, seen, &[settled(A, 1)], Some(settled(A, 1)));
+        let Next::End(end) = run.next else { panic!("{:?}", run.next) };
+        assert_eq!(end == ChallengeEnd::TargetForgot, forgot, "{end:?}");
+        assert_eq!(matches!(end, ChallengeEnd::Defended { .. }), !forgot, "{end:?}");
+    }
+}
+
+/// The holder registered between the two reads: its key is judged all the same.
+#[test]
+fn a_holder_whose_key_was_not_yet_among_the_keys_is_judged() {
+    let foreign = Key::from_u64(0x11);
+    for (holder, why) in
+        [(foreign, Refusal::ForeignKey(foreign)), (settled(B, 7), Refusal::NodeNumberTaken(settled(B, 7)))]
+    {
+        let bed = Bed::default();
+        let mut run = Run::begin(&bed);
+        sees(&mut run, &bed, Generation(1), &[], Some(holder));
+        let refused = ChallengeEnd::Refused { why, cleanup: Cleanup::NotNeeded };
+        assert_eq!(run.next, Next::End(refused));
+    }
+}

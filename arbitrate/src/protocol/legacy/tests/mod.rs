@@ -1,0 +1,10 @@
+//! Golden timelines of legacy mode, and a world of three nodes in which everything may go wrong.
+
+mod bed;
+mod challenge;
+mod defence;
+#[cfg(feature = "teeth")]
+mod teeth;
+mod two;
+mod world;
+mod worlds;

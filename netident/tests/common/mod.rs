@@ -1,0 +1,115 @@
+//! A small network of the test's own: a router and three hosts on a bridge, each in a namespace.
+//!
+//! Everything has the test's process id in its name and is removed when dropped, also after a panic. Needs root and
+//! iproute2; without them a test says so, and under CI that is a failure.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The network.
+pub struct Net {
+    name: String,
+}
+
+/// Who lives there; each has 192.0.2.N/24 and 2001:db8::N/64 on `eth0`.
+pub const ROUTER: &str = "r";
+pub const CLIENT: &str = "c";
+pub const A: &str = "a";
+pub const B: &str = "b";
+
+impl Net {
+    /// Builds it; `None`, said loudly, where that is not permitted.
+    pub fn build() -> Option<Self> {
+        let name = format!("nid{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let net = Self { name };
+        let may = Command::new("ip").args(["netns", "add", &net.host(ROUTER)]).output();
+        if !may.is_ok_and(|o| o.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "network namespaces are needed in CI");
+            eprintln!("NOT TESTED: no network namespaces here (root and iproute2 are needed)");
+            return None;
+        }
+        for host in [CLIENT, A, B] {
+            ip(&["netns", "add", &net.host(host)]);
+        }
+        net.ip(ROUTER, "link add eth0 type bridge");
+        net.ip(ROUTER, "link set eth0 up");
+        for (n, host) in [(1, ROUTER), (2, CLIENT), (3, A), (4, B)] {
+            if host != ROUTER {
+                net.ip(ROUTER, &format!("link add p{host} type veth peer name eth0 netns {}", net.host(host)));
+                net.ip(ROUTER, &format!("link set p{host} master eth0 up"));
+                net.ip(host, "link set eth0 up");
+            }
+            net.ip(host, "link set lo up");
+            net.ip(host, &format!("addr add 192.0.2.{n}/24 dev eth0"));
+            net.ip(host, &format!("addr add 2001:db8::{n}/64 dev eth0 nodad"));
+            if host != ROUTER {
+                net.ip(host, "route add default via 192.0.2.1");
+                net.ip(host, "-6 route add default via 2001:db8::1");
+            }
+        }
+        Some(net)
+    }
+
+    pub fn host(&self, host: &str) -> String {
+        format!("{}{host}", self.name)
+    }
+
+    /// `ip` in a host; its output.
+    pub fn ip(&self, host: &str, arguments: &str) -> String {
+        let host = self.host(host);
+        let mut all = vec!["-n", &host];
+        all.extend(arguments.split_whitespace());
+        ip(&all)
+    }
+
+    /// Runs netident in a host: exit code, and what it printed on both streams.
+    pub fn netident(&self, host: &str, arguments: &str) -> (i32, String) {
+        let done = Command::new("ip")
+            .args(["netns", "exec", &self.host(host), env!("CARGO_BIN_EXE_netident")])
+            .args(arguments.split_whitespace())
+            .output()
+            .unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        (done.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+    }
+
+    /// The same with `--json`; the object.
+    pub fn json(&self, host: &str, arguments: &str) -> (i32, serde_json::Value) {
+        let (code, text) = self.netident(host, &format!("--json {arguments}"));
+        (code, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
+    }
+
+    /// The MAC of a host's link.
+    pub fn mac(&self, host: &str) -> String {
+        let all = self.ip(host, "-o link show eth0");
+        all.split_whitespace().skip_while(|w| *w != "link/ether").nth(1).unwrap().to_owned()
+    }
+
+    /// What a host's neighbour cache says of `ip`: "MAC STATE", or nothing.
+    pub fn neighbour(&self, host: &str, ip: &str) -> String {
+        self.ip(host, &format!("neigh show {ip} dev eth0"))
+    }
+
+    /// Whether an address stands on a host.
+    pub fn stands(&self, host: &str, ip: &str) -> bool {
+        self.ip(host, "-o addr show eth0").contains(&format!(" {ip}/"))
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for host in [CLIENT, A, B, ROUTER] {
+            let _ = Command::new("ip").args(["netns", "del", &self.host(host)]).output();
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> String {
+    let done: Output = Command::new("ip").args(arguments).output().unwrap();
+    assert!(done.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}

@@ -1,0 +1,66 @@
+//! Races over three devices.
+
+mod common;
+
+use arbitrate::protocol::{Rule, Rules};
+use common::{bites_in, holds_in};
+use palisade_model::config::SMALLEST;
+use palisade_model::race::Start::{Contender, DeadOwner, Owner};
+use palisade_model::race::{BEATEN, Config, Credits, MAJORITY, ONE_OWNER, OWNS, Start, System};
+
+fn race(nodes: &[Start], begin_by: u8, horizon: u8, credits: Credits) -> System {
+    System(Config { credits, ..Config::new(nodes, SMALLEST, begin_by, horizon) })
+}
+
+/// Each fault once, `total` of them together.
+fn any_faults(total: u8) -> Credits {
+    Credits { delay: 1, lose: 1, pause: 1, cut: 1, total }
+}
+
+/// Nothing goes wrong: the owner defends on all devices.
+#[test]
+fn a_healthy_owner_defends() {
+    holds_in(race(&[Owner, Contender], 1, 8, Credits::default()), &[BEATEN]);
+}
+
+/// One thing goes wrong.
+#[test]
+fn an_owner_a_contender_and_a_fault() {
+    holds_in(race(&[Owner, Contender], 0, 6, any_faults(1)), &[OWNS, BEATEN, MAJORITY]);
+}
+
+/// Two race for what a dead owner left.
+#[test]
+fn two_contenders_for_what_a_dead_owner_left() {
+    holds_in(race(&[DeadOwner, Contender, Contender], 0, 6, Credits::default()), &[OWNS, BEATEN]);
+}
+
+/// A majority of those that answer is none: two nodes that reach different devices both own.
+#[test]
+fn a_majority_of_the_devices_in_reach() {
+    let System(c) = race(&[Contender, Contender], 0, 6, Credits::default());
+    let c = Config { cut: vec![(0, 1), (0, 2), (1, 0)], ..c };
+    holds_in(System(c.clone()), &[OWNS]);
+    bites_in(System(Config { rules: Rules::without(Rule::MajorityOfConfigured), ..c }), ONE_OWNER);
+}
+
+/// Two faults.
+#[test]
+fn an_owner_a_contender_and_two_faults() {
+    holds_in(race(&[Owner, Contender], 0, 6, any_faults(2)), &[OWNS, BEATEN, MAJORITY]);
+}
+
+/// Three race for what a dead owner left.
+#[test]
+fn three_contenders() {
+    let nodes = [Contender, Contender, Contender];
+    holds_in(race(&nodes, 0, 5, Credits::default()), &[OWNS, BEATEN]);
+}
+
+/// By hand: three contenders and a fault.
+#[test]
+#[ignore = "minutes"]
+fn three_contenders_and_a_fault() {
+    let nodes = [Contender, Contender, Contender];
+    holds_in(race(&nodes, 0, 6, any_faults(1)), &[OWNS, BEATEN, MAJORITY]);
+}
