@@ -178,11 +178,9 @@ mod tests {
     #[test]
     fn an_owner_a_rival_and_a_late_answer_are_conflicts() {
         let owner = Arp { operation: crate::frame::arp::Operation::Reply, ..Arp::question(OTHER, VIP, VIP) };
-        for (why, arp, at) in [
-            ("owner", owner, ms(0)),
-            ("rival", Arp::probe(OTHER, VIP), ms(0)),
-            ("late", owner, ms(40)),
-        ] {
+        for (why, arp, at) in
+            [("owner", owner, ms(0)), ("rival", Arp::probe(OTHER, VIP), ms(0)), ("late", owner, ms(40))]
+        {
             let mut p = prober(Pace::fast());
             run(&mut p, |p, now| {
                 if now == at {

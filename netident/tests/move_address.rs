@@ -47,7 +47,7 @@ fn taking_and_releasing_twice_changes_nothing_and_says_so() {
 #[test]
 fn no_neighbour_that_answers_is_said_and_has_its_own_exit_code() {
     let Some(net) = Net::build() else { return };
-    net.ip(ROUTER, "link set pa nomaster");
+    net.ip(ROUTER, "addr del 192.0.2.1/24 dev eth0");
     let (code, text) = net.netident(A, "take --address 192.0.2.10/24@eth0");
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("NOT confirmed by 192.0.2.1") && text.contains("asked 6 times"), "{text}");
@@ -58,7 +58,10 @@ fn no_neighbour_that_answers_is_said_and_has_its_own_exit_code() {
 fn a_dry_run_changes_nothing() {
     let Some(net) = Net::build() else { return };
     let (code, text) = net.netident(A, &format!("take --dry-run {BOTH}"));
-    assert!(code == 0 && text.contains("add 192.0.2.10/24 on eth0") && text.contains("ask 192.0.2.1"), "{text}");
+    assert!(
+        code == 0 && text.contains("add 192.0.2.10/24 on eth0") && text.contains("ask 192.0.2.1"),
+        "{text}"
+    );
     assert!(!net.stands(A, "192.0.2.10"));
 }
 
@@ -67,7 +70,14 @@ fn a_refusal_undoes_what_was_changed_before() {
     let Some(net) = Net::build() else { return };
     // IPv6 is off on the link: the kernel takes the first address and refuses the second.
     let off = std::process::Command::new("ip")
-        .args(["netns", "exec", &net.host(A), "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6"])
+        .args([
+            "netns",
+            "exec",
+            &net.host(A),
+            "sh",
+            "-c",
+            "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6",
+        ])
         .status()
         .unwrap();
     assert!(off.success());
@@ -101,8 +111,11 @@ fn what_cannot_be_is_refused_in_words() {
 fn the_first_address_of_a_subnet_is_not_taken_from_under_others() {
     let Some(net) = Net::build() else { return };
     let set = |v: &str| {
-        let sh = format!("echo {v} >/proc/sys/net/ipv4/conf/eth0/promote_secondaries; echo {v} >/proc/sys/net/ipv4/conf/all/promote_secondaries");
-        let done = std::process::Command::new("ip").args(["netns", "exec", &net.host(A), "sh", "-c", &sh]).status();
+        let sh = format!(
+            "echo {v} >/proc/sys/net/ipv4/conf/eth0/promote_secondaries; echo {v} >/proc/sys/net/ipv4/conf/all/promote_secondaries"
+        );
+        let done =
+            std::process::Command::new("ip").args(["netns", "exec", &net.host(A), "sh", "-c", &sh]).status();
         assert!(done.unwrap().success());
     };
     set("0");
@@ -115,4 +128,33 @@ fn the_first_address_of_a_subnet_is_not_taken_from_under_others() {
     set("1");
     assert_eq!(net.netident(A, "release --address 198.51.100.1/24@eth0").0, 0);
     assert!(!net.stands(A, "198.51.100.1") && net.stands(A, "198.51.100.2"));
+}
+
+#[test]
+fn a_probe_finds_an_owner_and_a_take_that_checks_does_not_take() {
+    let Some(net) = Net::build() else { return };
+    let (code, text) = net.netident(B, &format!("probe --check fast {BOTH}"));
+    assert!(code == 0 && text.starts_with("free"), "{text}");
+    assert_eq!(net.netident(A, &format!("take {BOTH}")).0, 0);
+    for vip in ["192.0.2.10/24@eth0", "2001:db8::10/64@eth0"] {
+        let (code, text) = net.netident(B, &format!("probe --check fast --address {vip}"));
+        assert!(code == 10 && text.contains(&net.mac(A)), "{vip}: {text}");
+        let (code, text) = net.netident(B, &format!("take --check fast --address {vip}"));
+        assert!(code == 10 && text.contains(&net.mac(A)), "{vip}: {text}");
+    }
+    assert!(VIPS.iter().all(|vip| !net.stands(B, vip)));
+}
+
+#[test]
+fn of_two_hosts_that_probe_at_once_one_at_most_takes_it_for_free() {
+    let Some(net) = Net::build() else { return };
+    let codes = std::thread::scope(|s| {
+        let ask = |host: &'static str| {
+            let net = &net;
+            s.spawn(move || net.netident(host, "probe --check rfc5227 --address 192.0.2.10/24@eth0").0)
+        };
+        [ask(A), ask(B)].map(|t| t.join().unwrap())
+    });
+    // One that hears the other before it has asked itself stands back in silence.
+    assert!(codes.iter().all(|c| [0, 10].contains(c)) && codes.contains(&10), "{codes:?}");
 }

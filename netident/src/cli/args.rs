@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Show(Nothing),
     /// What `take` would change, whom it would ask; changes nothing
     Plan(Identity),
+    /// Ask whether somebody has an identity's addresses, without claiming them
+    Probe(Probe),
     /// Take an identity: addresses, announcements, and questions whose answers prove that it arrived
     Take(Take),
     /// Release an identity, and read back that it is gone
@@ -52,9 +54,32 @@ pub(crate) struct Identity {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Probe {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+    /// How thoroughly: fast (3 probes in 60 ms) or rfc5227 (4 to 7 s)
+    #[arg(long, value_enum, default_value_t = Check::Rfc5227)]
+    pub(crate) check: Check,
+}
+
+/// How an address is probed before it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Check {
+    /// Not at all: for an old owner that is proven to be fenced
+    None,
+    /// Three probes in 60 ms
+    Fast,
+    /// RFC 5227, 4 to 7 s
+    Rfc5227,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Take {
     #[command(flatten)]
     pub(crate) identity: Identity,
+    /// Ask first whether somebody else has an address: none, fast (60 ms) or rfc5227 (4 to 7 s)
+    #[arg(long, value_enum, default_value_t = Check::None)]
+    pub(crate) check: Check,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

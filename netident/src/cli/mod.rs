@@ -42,6 +42,7 @@ pub(crate) fn run() -> ExitCode {
     let (command, end) = match &cli.command {
         args::Command::Show(_) => ("show", verbs::show()),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
+        args::Command::Probe(a) => ("probe", verbs::probe(a)),
         args::Command::Take(a) => ("take", verbs::take(a)),
         args::Command::Release(a) => ("release", verbs::release(a)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use netident::host::{Held, Host};
 use netident::identity::{Identity, IdentityError};
 use netident::plan::{self, PrefixRoute, Step};
+use netident::probe::{Found, Pace};
 use netident::runtime::{self, Announced, Announcer, Failure, Level};
 use netident::system::SystemError;
 use netident::system::netlink::Netlink;
@@ -107,6 +108,7 @@ pub(crate) fn take(a: &args::Take) -> End {
     }
     let socket = socket(TRIED)?;
     let (mut netlink, host) = look(TRIED)?;
+    check(TRIED, &host, &identity, &socket, a.check)?;
     let taken = runtime::take(&mut netlink, &socket, &host, &identity).map_err(|e| failed(TRIED, &e))?;
     let level = match taken.level {
         Level::Done => "done",
@@ -117,6 +119,47 @@ pub(crate) fn take(a: &args::Take) -> End {
         repeat(&host, &identity, &socket)?;
     }
     Ok(done)
+}
+
+pub(crate) fn probe(a: &args::Probe) -> End {
+    const TRIED: &str = "probing";
+    let identity = identity(&a.identity, TRIED)?;
+    let socket = socket(TRIED)?;
+    let (_, host) = look(TRIED)?;
+    check(TRIED, &host, &identity, &socket, a.check)?;
+    let text = format!("free: nobody claims {}", names(&identity));
+    Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "free": identity.addresses().len() }) })
+}
+
+/// Fails with [`Exit::Conflict`] if somebody has one of the addresses, or probes for it too. Those that
+/// stand here already are not asked about.
+fn check(
+    tried: &'static str,
+    host: &Host,
+    identity: &Identity,
+    socket: &PacketSocket,
+    check: args::Check,
+) -> Result<(), Failed> {
+    let pace = match check {
+        args::Check::None => return Ok(()),
+        args::Check::Fast => Pace::fast(),
+        args::Check::Rfc5227 => Pace::rfc5227(random()),
+    };
+    let plan = plan::take(host, identity).map_err(|e| failed(tried, &e.into()))?;
+    let voices = plan.speakers.iter().map(|(v, _)| *v).filter(|v| host.holding(v.ip).next().is_none());
+    let found = runtime::probe(socket, voices, pace).map_err(|e| system(tried, &e))?;
+    match found.iter().find_map(|(ip, f)| match f {
+        Found::Taken(by) => Some((*ip, *by)),
+        Found::Free => None,
+    }) {
+        Some((ip, by)) => Err(failed(tried, &Failure::Conflict { ip, by })),
+        None => Ok(()),
+    }
+}
+
+/// Spreads the hosts that start together; nothing depends on its quality.
+fn random() -> u8 {
+    std::process::id().to_le_bytes()[0]
 }
 
 /// Repeats the announcements to the end.

@@ -99,12 +99,7 @@ impl<'a> Announcer<'a> {
     fn hear(&mut self) -> Result<(), SystemError> {
         let mut buf = room();
         while let Some((link, len)) = self.socket.receive(&mut buf).map_err(failed)? {
-            let frame = &buf[..len.min(buf.len())];
-            let received = match (Arp::parse(frame), Ndp::parse(frame)) {
-                (Ok(a), _) => Received::Arp(a),
-                (_, Ok(n)) => Received::Ndp(n),
-                _ => continue,
-            };
+            let Some(received) = received(&buf[..len.min(buf.len())]) else { continue };
             let at = self.elapsed();
             if let Heard::Claimed { ip, by } = self.campaign.heard(link, received, at)
                 && !self.report.claims.contains(&(ip, by))
@@ -113,6 +108,15 @@ impl<'a> Announcer<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a frame says, if it is one that is understood.
+pub(super) fn received(frame: &[u8]) -> Option<Received> {
+    match (Arp::parse(frame), Ndp::parse(frame)) {
+        (Ok(a), _) => Some(Received::Arp(a)),
+        (_, Ok(n)) => Some(Received::Ndp(n)),
+        _ => None,
     }
 }
 

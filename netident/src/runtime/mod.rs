@@ -3,6 +3,7 @@
 //! Must never call done what was not read back: every change is followed by a look at the host.
 
 mod announce;
+mod probe;
 mod release;
 mod take;
 
@@ -16,6 +17,7 @@ use crate::plan::Obstacle;
 use crate::system::SystemError;
 
 pub use announce::{Announced, Announcer};
+pub use probe::probe;
 pub use release::{Released, release};
 pub use take::{Taken, take};
 
@@ -56,8 +58,8 @@ pub enum Failure {
         /// What reading back showed.
         shown: &'static str,
     },
-    /// Another host claims an address that was just taken.
-    #[error("{ip} is claimed by {by} too: two hosts have it")]
+    /// Another host claims an address.
+    #[error("{ip} is claimed by {by}: another host has it, or is about to")]
     Conflict {
         /// The address.
         ip: IpAddr,

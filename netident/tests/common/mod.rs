@@ -4,6 +4,7 @@
 //! iproute2; without them a test says so, and under CI that is a failure.
 
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its bed breaks")]
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,19 +12,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The network.
-pub struct Net {
+pub(crate) struct Net {
     name: String,
 }
 
 /// Who lives there; each has 192.0.2.N/24 and 2001:db8::N/64 on `eth0`.
-pub const ROUTER: &str = "r";
-pub const CLIENT: &str = "c";
-pub const A: &str = "a";
-pub const B: &str = "b";
+pub(crate) const ROUTER: &str = "r";
+pub(crate) const CLIENT: &str = "c";
+pub(crate) const A: &str = "a";
+pub(crate) const B: &str = "b";
 
 impl Net {
     /// Builds it; `None`, said loudly, where that is not permitted.
-    pub fn build() -> Option<Self> {
+    pub(crate) fn build() -> Option<Self> {
         let name = format!("nid{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let net = Self { name };
         let may = Command::new("ip").args(["netns", "add", &net.host(ROUTER)]).output();
@@ -39,7 +40,10 @@ impl Net {
         net.ip(ROUTER, "link set eth0 up");
         for (n, host) in [(1, ROUTER), (2, CLIENT), (3, A), (4, B)] {
             if host != ROUTER {
-                net.ip(ROUTER, &format!("link add p{host} type veth peer name eth0 netns {}", net.host(host)));
+                net.ip(
+                    ROUTER,
+                    &format!("link add p{host} type veth peer name eth0 netns {}", net.host(host)),
+                );
                 net.ip(ROUTER, &format!("link set p{host} master eth0 up"));
                 net.ip(host, "link set eth0 up");
             }
@@ -54,12 +58,12 @@ impl Net {
         Some(net)
     }
 
-    pub fn host(&self, host: &str) -> String {
+    pub(crate) fn host(&self, host: &str) -> String {
         format!("{}{host}", self.name)
     }
 
     /// `ip` in a host; its output.
-    pub fn ip(&self, host: &str, arguments: &str) -> String {
+    pub(crate) fn ip(&self, host: &str, arguments: &str) -> String {
         let host = self.host(host);
         let mut all = vec!["-n", &host];
         all.extend(arguments.split_whitespace());
@@ -67,7 +71,7 @@ impl Net {
     }
 
     /// Runs netident in a host: exit code, and what it printed on both streams.
-    pub fn netident(&self, host: &str, arguments: &str) -> (i32, String) {
+    pub(crate) fn netident(&self, host: &str, arguments: &str) -> (i32, String) {
         let done = Command::new("ip")
             .args(["netns", "exec", &self.host(host), env!("CARGO_BIN_EXE_netident")])
             .args(arguments.split_whitespace())
@@ -78,24 +82,24 @@ impl Net {
     }
 
     /// The same with `--json`; the object.
-    pub fn json(&self, host: &str, arguments: &str) -> (i32, serde_json::Value) {
+    pub(crate) fn json(&self, host: &str, arguments: &str) -> (i32, serde_json::Value) {
         let (code, text) = self.netident(host, &format!("--json {arguments}"));
         (code, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
     }
 
     /// The MAC of a host's link.
-    pub fn mac(&self, host: &str) -> String {
+    pub(crate) fn mac(&self, host: &str) -> String {
         let all = self.ip(host, "-o link show eth0");
         all.split_whitespace().skip_while(|w| *w != "link/ether").nth(1).unwrap().to_owned()
     }
 
     /// What a host's neighbour cache says of `ip`: "MAC STATE", or nothing.
-    pub fn neighbour(&self, host: &str, ip: &str) -> String {
+    pub(crate) fn neighbour(&self, host: &str, ip: &str) -> String {
         self.ip(host, &format!("neigh show {ip} dev eth0"))
     }
 
     /// Whether an address stands on a host.
-    pub fn stands(&self, host: &str, ip: &str) -> bool {
+    pub(crate) fn stands(&self, host: &str, ip: &str) -> bool {
         self.ip(host, "-o addr show eth0").contains(&format!(" {ip}/"))
     }
 }
