@@ -65,7 +65,9 @@ pub(crate) fn reservations(
         Failure::new(
             exit,
             format!("asking {spec} whether it keeps registrations through power loss (REPORT CAPABILITIES)"),
-            format!("{answer}; nothing was registered: a registration that does not ask for it takes it from all"),
+            format!(
+                "{answer}; nothing was registered: a registration that does not ask for it takes it from all"
+            ),
             exit.row().next,
         )
     })

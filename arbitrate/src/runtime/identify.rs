@@ -134,11 +134,7 @@ pub struct Known {
 /// # Errors
 /// The class of a REPORT CAPABILITIES that was not answered. It must not pass for "no persistence": the
 /// last REGISTER decides for every registrant (SPC-4 6.16.3), and one that asks for none takes it from all.
-pub fn reservations(
-    on: &mut Executor<'_>,
-    timeout: Duration,
-    pacer: &mut dyn Pacer,
-) -> Result<Known, Class> {
+pub fn reservations(on: &mut Executor<'_>, timeout: Duration, pacer: &mut dyn Pacer) -> Result<Known, Class> {
     let persists = match capabilities(on, timeout, pacer) {
         Ok(c) => c.aptpl_capable,
         // It knows no such command; or an SPC-2 reservation bars everything, which the survey refuses.

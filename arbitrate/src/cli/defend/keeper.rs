@@ -109,7 +109,10 @@ impl Keeper {
                     Ok(watched) => watched,
                     Err(e) => {
                         let deadline = clock::now() + margin;
-                        return KeeperEnd::NoThreads(e, stop(prepared, "expired", deadline, &mut desk.watchdog));
+                        return KeeperEnd::NoThreads(
+                            e,
+                            stop(prepared, "expired", deadline, &mut desk.watchdog),
+                        );
                     }
                 };
                 keep(defender, device, desk, watched, prepared, margin)
@@ -203,7 +206,9 @@ fn keep(
     let (end, mut task) = match crew::run(devices, task, prepare) {
         Ok(end) => end,
         // Whatever began on the strength of the first lease must not outlive it. The watchdog stays armed.
-        Err(e) => return KeeperEnd::NoThreads(e, stop(prepared, "expired", clock::now() + margin, &mut None)),
+        Err(e) => {
+            return KeeperEnd::NoThreads(e, stop(prepared, "expired", clock::now() + margin, &mut None));
+        }
     };
     // Before anything else: from here on no path registers any more.
     if let Some(board) = &task.listener.board {
