@@ -67,6 +67,21 @@ fn a_lost_answer_of_register_is_settled_by_reading_back() {
     assert_eq!(end.out.matches("\"registering\"").count(), 1, "never repeated: {}", end.out);
 }
 
+/// Not knowing whether the target keeps registrations must not pass for "it does not": a REGISTER that does not
+/// ask for it takes it from everybody.
+#[test]
+fn capabilities_that_are_not_told_end_a_challenge_before_it_registers() {
+    let s = Stage::new();
+    for fault in ["drop-answer", "transport-error"] {
+        s.fault(&["set", fault, "--command", "report-capabilities"]).must(0);
+        let end = s.challenge(1, &[]);
+        assert!([33, 35].contains(&end.code), "{fault}: {} {}", end.code, end.out);
+        assert!(!end.out.contains("\"registering\""), "{}", end.out);
+        assert!(s.keys().is_empty(), "{fault}");
+    }
+    won(&s.challenge(1, &[]), None);
+}
+
 #[test]
 fn a_lost_register_ends_as_unknown_and_is_not_repeated() {
     let s = Stage::new();

@@ -162,6 +162,19 @@ fn an_empty_device_is_not_protected_and_never_already_off() {
 }
 
 #[test]
+fn a_mistyped_node_number_is_refused_where_no_reservation_is_in_force_too() {
+    let d = Disks::empty(1);
+    d.verb("register", 0, 1, &["--key", &key(1, false, 1)]).must(0);
+    d.verb("register", 0, 2, &["--key", &key(2, false, 1)]).must(0);
+    let refused = d.fence(9, &["--yes"]).must(1).json();
+    assert!(
+        refused["error"]["answer"].as_str().unwrap().contains("registered of this cluster: node 1, 2"),
+        "{refused}"
+    );
+    assert!(d.write_accepted(0, 2), "nothing was sent");
+}
+
+#[test]
 fn without_a_reservation_one_is_taken_and_said() {
     let d = Disks::empty(1);
     d.verb("register", 0, 1, &["--key", &key(1, false, 1)]).must(0);

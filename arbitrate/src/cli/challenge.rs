@@ -127,7 +127,7 @@ pub(crate) struct Plan<'a> {
 impl Plan<'_> {
     /// Asks the device what a contest has to know before it begins.
     pub(crate) fn contest(&self, on: &mut Executor<'_>, pacer: &mut dyn Pacer) -> Result<Contest, Failure> {
-        let known = arbitrate::runtime::identify::reservations(on, self.timeout, pacer);
+        let known = session::reservations(self.device, on, self.timeout, pacer)?;
         Ok(Contest {
             cluster: self.node.cluster,
             node: self.node.number,

@@ -12,7 +12,12 @@ pub(crate) fn ask(c: &Consent, what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let refused = |answer: &str| {
-        Failure::new(Exit::Refused, what, answer, "add --yes to do it, or --dry-run to see the commands")
+        Failure::new(
+            Exit::Refused,
+            what,
+            answer,
+            "add --yes to do it; --dry-run, where the command has it, shows what would be sent",
+        )
     };
     if !std::io::stdin().is_terminal() {
         return Err(refused("it destroys something, and there is no terminal to ask at"));

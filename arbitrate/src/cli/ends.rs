@@ -51,12 +51,12 @@ fn refused(tried: &str, cluster: ClusterId, why: Refusal, cleanup: Cleanup) -> F
         Refusal::ForeignKey(k) => (
             Exit::Refused,
             format!("key {k} on this disk belongs to another cluster or another tool"),
-            "if it is left over, remove it with `arbitrate clear`; a disk in use elsewhere must not be taken".into(),
+            "a disk in use elsewhere must not be taken; `arbitrate full-status` shows whose it is, and `arbitrate clear-stale` removes it once its owner is proven down".into(),
         ),
         Refusal::NodeNumberTaken(k) => (
             Exit::Refused,
             format!("{} is registered, and this host never registered it", describe_key(k, cluster)),
-            "two hosts have the same node number, or this host lost its state folder: give each its own number; if the key is a leftover of this host, remove it with `arbitrate preempt` or `clear`".into(),
+            "two hosts have the same node number, or this host lost its state folder: give each its own number; if the key is a leftover of this host, and no other host has this number, `arbitrate clear-stale` removes it".into(),
         ),
         Refusal::SharedReservation(t) => (
             Exit::Refused,

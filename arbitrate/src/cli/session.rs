@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrate::device::ScsiDevice;
 use arbitrate::device::open::{OpenError, open};
 use arbitrate::runtime::executor::{Executor, Observer, Sent};
-use arbitrate::runtime::identify::{Identity, identify};
+use arbitrate::runtime::identify::{self, Identity, Known, identify};
 use arbitrate::runtime::pacer::Pacer;
 
 use super::exit::Exit;
@@ -49,6 +49,27 @@ pub(crate) fn identity(
     identify(on, timeout, pacer).map_err(|e| {
         let (exit, answer) = words::class(&e.class, false);
         Failure::new(exit, format!("identifying {spec} ({})", e.command), answer, exit.row().next)
+    })
+}
+
+/// What a registration has to know of the device's reservations. Where the target does not say whether it
+/// keeps them, nothing is registered.
+pub(crate) fn reservations(
+    spec: &str,
+    on: &mut Executor<'_>,
+    timeout: Duration,
+    pacer: &mut dyn Pacer,
+) -> Result<Known, Failure> {
+    identify::reservations(on, timeout, pacer).map_err(|class| {
+        let (exit, answer) = words::class(&class, false);
+        Failure::new(
+            exit,
+            format!("asking {spec} whether it keeps registrations through power loss (REPORT CAPABILITIES)"),
+            format!(
+                "{answer}; nothing was registered: a registration that does not ask for it takes it from all"
+            ),
+            exit.row().next,
+        )
     })
 }
 

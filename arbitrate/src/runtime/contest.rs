@@ -76,6 +76,8 @@ pub trait Audience {
     /// The moment before the command that may make this node the owner. Returns the watchdog that is
     /// armed from here on, where there is one.
     fn before_ownership(&mut self) -> Option<FedWatchdog>;
+    /// That command did not make it the owner: another window is waited, or the challenge withdrawn.
+    fn not_owning(&mut self) {}
 }
 
 impl Contest {
@@ -127,6 +129,7 @@ impl Contest {
     ) -> Result<ContestEnd, LivesError> {
         let mut challenger = Challenger::new(self.fresh_life(lives, on, pacer)?);
         let mut watchdog = None;
+        audience.not_owning();
         let end = drive::challenge(&mut challenger, on, pacer, &mut |at, note| {
             let owner_next = match note {
                 ChallengeNote::Preempting(_) | ChallengeNote::Reserving => true,
@@ -136,6 +139,10 @@ impl Contest {
             };
             if owner_next {
                 watchdog = audience.before_ownership();
+            }
+            if matches!(note, ChallengeNote::Observed { .. } | ChallengeNote::StandingDown) {
+                watchdog = None;
+                audience.not_owning();
             }
             audience.challenge(at, note);
         });
@@ -180,7 +187,8 @@ impl Contest {
         Ok(ChallengeSetup {
             lives: Lives::new(self.cluster, self.node, &ghosts),
             incarnation,
-            nexus_ghost: self.nexus_key.or(present.ghost),
+            // A peer's key on this nexus is no ghost: REGISTER meets it and is refused.
+            nexus_ghost: self.nexus_key.filter(|k| ghosts.contains(k)).or(present.ghost),
             kind: self.kind,
             aptpl: self.aptpl,
             timing: self.timing,

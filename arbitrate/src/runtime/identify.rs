@@ -128,14 +128,23 @@ pub struct Known {
     pub nexus_key: Option<Key>,
 }
 
-/// Asks what a challenge has to know. What a target does not tell is taken as not there: it is then
-/// not asked to persist, and ghosts are known by this host's own records alone.
-pub fn reservations(on: &mut Executor<'_>, timeout: Duration, pacer: &mut dyn Pacer) -> Known {
-    let persists = capabilities(on, timeout, pacer).is_ok_and(|c| c.aptpl_capable);
+/// Asks what a challenge has to know. Where the target does not tell TransportIDs, ghosts are known by
+/// this host's own records alone.
+///
+/// # Errors
+/// The class of a REPORT CAPABILITIES that was not answered. It must not pass for "no persistence": the
+/// last REGISTER decides for every registrant (SPC-4 6.16.3), and one that asks for none takes it from all.
+pub fn reservations(on: &mut Executor<'_>, timeout: Duration, pacer: &mut dyn Pacer) -> Result<Known, Class> {
+    let persists = match capabilities(on, timeout, pacer) {
+        Ok(c) => c.aptpl_capable,
+        // It knows no such command; or an SPC-2 reservation bars everything, which the survey refuses.
+        Err(Class::Illegal(_) | Class::Conflict) => false,
+        Err(other) => return Err(other),
+    };
     let own = on.device().own_transport_id();
     let nexus_key = own.and_then(|own| {
         let status = full_status(on, timeout, pacer).ok()?;
         status.registrations.iter().find(|d| d.transport_id.emit() == own).map(|d| d.key)
     });
-    Known { persists, nexus_key }
+    Ok(Known { persists, nexus_key })
 }

@@ -43,7 +43,7 @@ pub fn write((start, trace): &Recording) -> String {
 /// All recordings of a text.
 ///
 /// # Errors
-/// A line is not as [`write`] writes it.
+/// A line is not as `write` writes it.
 pub fn read(text: &str) -> Result<Vec<Recording>> {
     let mut all: Vec<Recording> = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {

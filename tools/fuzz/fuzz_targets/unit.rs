@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         match input.byte() {
             b @ 0..200 => {
                 let c = sensible(&mut input, b, unit.reservations().key_of(nexus));
-                let _ = send(&mut unit, &profile, nexus, &c.basic_cdb(), &c.list.emit());
+                let _ = send(&mut unit, &mut profile, nexus, &c.basic_cdb(), &c.list.emit());
             }
             b @ 200..220 => {
                 // Around the last block.
@@ -38,20 +38,20 @@ fuzz_target!(|data: &[u8]| {
                 };
                 let access = if b & 2 == 0 { Access::Read } else { Access::Write };
                 let io = BlockIo { access, extent, fua: Fua::No };
-                let _ = send(&mut unit, &profile, nexus, &io.cdb(), &[0; 4096]);
+                let _ = send(&mut unit, &mut profile, nexus, &io.cdb(), &[0; 4096]);
             }
             220..250 => {
                 let len = [6, 10, 12, 16][usize::from(input.byte() & 3)];
                 let cdb = Cdb::from_slice(&input.bytes(len)).unwrap();
                 let out = usize::from(input.byte());
                 let out = input.bytes(out);
-                let _ = send(&mut unit, &profile, nexus, &cdb, &out);
+                let _ = send(&mut unit, &mut profile, nexus, &cdb, &out);
             }
             _ => unit.reset(),
         }
         assert!(unit.is_sound(), "{unit:?}");
     }
-    told_as_it_is(&mut unit, &profile, nexuses[0]);
+    told_as_it_is(&mut unit, &mut profile, nexuses[0]);
     let json = serde_json::to_string(&unit).unwrap();
     assert_eq!(serde_json::from_str::<LogicalUnit>(&json).unwrap(), unit);
 });
@@ -77,7 +77,7 @@ fn sensible(input: &mut Input<'_>, b: u8, own: Option<Key>) -> PrOut {
 
 fn send(
     unit: &mut LogicalUnit,
-    profile: &Profile,
+    profile: &mut Profile,
     nexus: NexusId,
     cdb: &Cdb,
     out: &[u8],
@@ -94,6 +94,10 @@ fn send(
         Medium::Write { offset } => {
             assert!(reply.moved <= out.len() && offset + moved <= BLOCKS * BLOCK, "{cdb:?}");
         }
+        // Half of the data is compared, half is written.
+        Medium::CompareAndWrite { offset } => {
+            assert!(reply.moved <= out.len() && offset + moved / 2 <= BLOCKS * BLOCK, "{cdb:?}");
+        }
     }
     assert!(reply.moved <= data_in.len().max(out.len()), "{cdb:?}");
     if reply.answer != Answer::Good {
@@ -108,7 +112,7 @@ fn send(
 }
 
 /// What PERSISTENT RESERVE IN tells is what stands in the unit.
-fn told_as_it_is(unit: &mut LogicalUnit, profile: &Profile, nexus: NexusId) {
+fn told_as_it_is(unit: &mut LogicalUnit, profile: &mut Profile, nexus: NexusId) {
     while unit.request_sense(nexus).is_some() {}
     if unit.reserved_by().is_some() {
         return;

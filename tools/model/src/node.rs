@@ -211,7 +211,7 @@ pub fn defender(c: &Config, key: Key, tenure: Option<Tenure>, now: Instant) -> D
         key,
         cluster: CLUSTER,
         kind: KIND,
-        aptpl: Aptpl::No,
+        aptpl: c.aptpl(),
         timing: c.timing,
         watchdog: None,
         first: FirstLease::FromTick,

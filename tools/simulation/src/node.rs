@@ -85,7 +85,8 @@ impl Node {
         let mut unobserved = Unobserved;
         let mut on = Executor::new(&mut device, &mut unobserved);
         let mut pacer = VirtualPacer(&self.stage);
-        let known = identify::reservations(&mut on, timeout, &mut pacer);
+        // Not told: this attempt is over before anything was sent that changes the unit.
+        let Ok(known) = identify::reservations(&mut on, timeout, &mut pacer) else { return };
         let contest = Contest {
             cluster: self.cluster,
             node: self.number,

@@ -107,7 +107,13 @@ impl Keeper {
             Ok(defender) => {
                 let watched = match Watched::start(paths, defender.key(), &lives, signals) {
                     Ok(watched) => watched,
-                    Err(e) => return KeeperEnd::NoThreads(e),
+                    Err(e) => {
+                        let deadline = clock::now() + margin;
+                        return KeeperEnd::NoThreads(
+                            e,
+                            stop(prepared, "expired", deadline, &mut desk.watchdog),
+                        );
+                    }
                 };
                 keep(defender, device, desk, watched, prepared, margin)
             }
@@ -199,7 +205,10 @@ fn keep(
     };
     let (end, mut task) = match crew::run(devices, task, prepare) {
         Ok(end) => end,
-        Err(e) => return KeeperEnd::NoThreads(e),
+        // Whatever began on the strength of the first lease must not outlive it. The watchdog stays armed.
+        Err(e) => {
+            return KeeperEnd::NoThreads(e, stop(prepared, "expired", clock::now() + margin, &mut None));
+        }
     };
     // Before anything else: from here on no path registers any more.
     if let Some(board) = &task.listener.board {
@@ -275,6 +284,10 @@ impl Listener<DefenceNote> for Desk {
         {
             let _ = self.feed();
         }
+        // The lease is gone and the end is wanted: the last feed would not last for the proof.
+        if *note == DefenceNote::Releasing {
+            self.disarm();
+        }
         if let (DefenceNote::Confirmed { lease, .. }, Some(board)) = (note, &self.board) {
             board.confirmed(*lease);
         }
@@ -304,6 +317,10 @@ impl Audience for Ears<'_> {
 
     fn before_ownership(&mut self) -> Option<FedWatchdog> {
         self.0.borrow_mut().before_ownership()
+    }
+
+    fn not_owning(&mut self) {
+        self.0.borrow_mut().owning = false;
     }
 }
 

@@ -46,7 +46,7 @@ enum Start {
 enum End {
     Defence { end: LegacyDefenceEnd, stopped: Option<String> },
     NotWon(LegacyEnd),
-    NoThreads(std::io::Error),
+    NoThreads(std::io::Error, String),
 }
 
 /// Everything the keeper thread owns.
@@ -139,10 +139,10 @@ fn take_over(plan: &Plan<'_>) -> Result<Start, Failure> {
 fn verdict(device: &str, end: End) -> Outcome {
     match end {
         End::NotWon(end) => Err(ends::not_won(device, &end)),
-        End::NoThreads(e) => Err(Failure::new(
+        End::NoThreads(e, stopped) => Err(Failure::new(
             Exit::Unknown,
             format!("defending {device}"),
-            format!("its threads could not be started: {e}; the disk is held, but not defended"),
+            format!("its threads could not be started: {e}; the disk is held, but not defended; {stopped}"),
             "start nothing; free resources on this host, then `arbitrate defend --legacy --acquire`",
         )),
         End::Defence { end, stopped } => {
@@ -286,7 +286,11 @@ fn keep(
     };
     let (end, mut task) = match crew::run(devices, task, prepare) {
         Ok(end) => end,
-        Err(e) => return End::NoThreads(e),
+        // Whatever began on the strength of the first lease must not outlive it. The watchdog stays armed.
+        Err(e) => {
+            let said = keeper::stop(prepared, "expired", clock::now() + margin, &mut None);
+            return End::NoThreads(e, said);
+        }
     };
     let deadline = clock::now() + margin;
     let stopped = match end {
@@ -310,6 +314,10 @@ impl Listener<LegacyDefenceNote> for Desk {
             && clock::now() < *feed_before
         {
             let _ = self.feed();
+        }
+        // The lease is gone and the end is wanted: the last feed would not last for the proof.
+        if *note == LegacyDefenceNote::Releasing {
+            self.disarm();
         }
         self.writer.tell(Message::LegacyDefence(at, *note));
     }

@@ -51,7 +51,8 @@ pub(super) enum KeeperEnd {
     /// No fresh incarnation could be had.
     Lives(LivesError),
     /// The threads of the defence could not be started; what was won is not defended.
-    NoThreads(std::io::Error),
+    /// And what became of what depends on ownership.
+    NoThreads(std::io::Error, String),
 }
 
 pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
@@ -143,10 +144,10 @@ fn verdict(device: &str, cluster: ClusterId, end: KeeperEnd) -> Outcome {
         KeeperEnd::NotWon(end) => Err(ends::not_won(device, cluster, &end)),
         KeeperEnd::NotConfirmed(end) => Err(ends::not_confirmed(device, cluster, &end)),
         KeeperEnd::Lives(e) => Err(challenge::lives_failed(&e)),
-        KeeperEnd::NoThreads(e) => Err(Failure::new(
+        KeeperEnd::NoThreads(e, stopped) => Err(Failure::new(
             Exit::Unknown,
             format!("defending {device}"),
-            format!("its threads could not be started: {e}; the disk is held, but not defended"),
+            format!("its threads could not be started: {e}; the disk is held, but not defended; {stopped}"),
             "start nothing; free resources on this host, then `arbitrate defend --acquire`",
         )),
         KeeperEnd::Defence { end, stopped, left } => {

@@ -84,7 +84,8 @@ impl Prepared {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        let _ = self.child.wait();
+        // Not waited for: what sleeps in the kernel over a dead disk may never end.
+        let _ = self.child.try_wait();
         Ran::TooLate
     }
 }

@@ -221,8 +221,10 @@ impl<'a> Asked<'a> {
         }
         let registered = ready().any(|(_, r)| r.keys.iter().any(|k| self.order.victim.owns(*k)));
         let all_read = ready().count() == units.len();
-        let protected = ready().any(|(_, r)| r.holder.is_some());
-        if !registered && all_read && protected && !self.args.forced(Check::Unregistered) {
+        // Where nobody at all is registered the devices are empty, and each says so: not protected. One that could
+        // not be read keeps the whole from being called fenced.
+        let somebody = ready().any(|(_, r)| !r.keys.is_empty());
+        if !registered && all_read && somebody && !self.args.forced(Check::Unregistered) {
             let mut there: Vec<u8> = ready()
                 .flat_map(|(_, r)| r.keys.iter().filter_map(|k| k.parts_in(self.cluster)))
                 .map(|p| p.node.get())

@@ -88,6 +88,9 @@ impl Fenced<'_> {
                 a.generation
             ));
         }
+        if r.before().is_some() && r.after().is_none() {
+            lines.push("NOT read since the last command that may have changed it".into());
+        }
         if r.drained {
             lines.push("a LOGICAL UNIT RESET ended what was queued".into());
         }

@@ -12,7 +12,6 @@ use arbitrate::protocol::Lives;
 use arbitrate::protocol::fence::{Admission, AdmitEnd, AdmitNote, AdmitRefusal, AdmitSetup};
 use arbitrate::runtime::drive;
 use arbitrate::runtime::executor::Executor;
-use arbitrate::runtime::identify;
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer};
 use arbitrate::runtime::store::{Place, boot_id};
@@ -154,7 +153,7 @@ impl Life<'_> {
         let timeout = with.command_timeout();
         *identity = session::identity(path, &mut on, timeout, &mut pacer)?.name;
         let shown = verbs::look(path, with, &mut on, &mut pacer)?;
-        let known = identify::reservations(&mut on, timeout, &mut pacer);
+        let known = session::reservations(path, &mut on, timeout, &mut pacer)?;
         let place = node.state_place(identity);
         let last: Option<Record> = place.read(RECORD).map_err(|e| store(&e))?;
         if self.fresh.is_none() {

@@ -141,6 +141,10 @@ impl Keeper {
                     }
                     let until = self.feed_freely().map_or(until, |f| f.min(until));
                     if self.signals.wait_or(until, self.all.bell()) == Woke::Stop {
+                        // The end is wanted: the last feed would not last for giving back and proving it.
+                        if let Some(w) = self.all.look(|_, desk| desk.watchdog.take()) {
+                            w.disarm();
+                        }
                         self.all.tell(RaceEvent::Release);
                     }
                 }

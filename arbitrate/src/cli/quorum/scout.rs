@@ -126,17 +126,19 @@ impl Finder {
             let mut unobserved = Unobserved;
             let mut on = Executor::new(device.as_mut(), &mut unobserved);
             let mut pacer = SystemPacer::deaf();
-            identify(&mut on, self.timeout, &mut pacer)
-                .map(|id| (id.name, aptpl(&reservations(&mut on, self.timeout, &mut pacer))))
+            identify(&mut on, self.timeout, &mut pacer).map_err(|e| (e.command, e.class)).and_then(|id| {
+                let known = reservations(&mut on, self.timeout, &mut pacer);
+                known.map(|k| (id.name, aptpl(&k))).map_err(|class| ("REPORT CAPABILITIES", class))
+            })
         };
         let (identity, aptpl) = match found {
             Ok(found) => found,
-            Err(e) => {
+            Err((command, class)) => {
                 // A handle with a stuck thread is kept: a new one would only get stuck as well.
-                if matches!(e.class, Class::Outstanding | Class::DeviceLost) {
+                if matches!(class, Class::Outstanding | Class::DeviceLost) {
                     self.device = Some(device);
                 }
-                return Err(format!("{}: {}", e.command, words::class(&e.class, false).1));
+                return Err(format!("{command}: {}", words::class(&class, false).1));
             }
         };
         self.book.note(self.place, &identity, aptpl)?;
@@ -176,7 +178,8 @@ impl Finder {
         let mut unobserved = Unobserved;
         let mut pacer = SystemPacer::deaf();
         let mut on = Executor::new(device.as_mut(), &mut unobserved);
-        let known = reservations(&mut on, self.timeout, &mut pacer);
+        let known = reservations(&mut on, self.timeout, &mut pacer)
+            .map_err(|class| format!("REPORT CAPABILITIES: {}", words::class(&class, false).1))?;
         let contest = Contest {
             cluster: self.node.cluster,
             node: self.node.number,

@@ -2,7 +2,7 @@
 //!
 //! This module alone knows addresses. Everything is counted in *units* of 4 KiB, which disks of 512-byte
 //! and of 4 KiB blocks write alike; each unit is sealed with the cluster's UUID and a checksum
-//! ([`seal`]). Pure: no I/O. Must never take an unsealed, damaged or foreign unit for an empty one.
+//! (`seal`). Pure: no I/O. Must never take an unsealed, damaged or foreign unit for an empty one.
 //!
 //! | unit | holds | written by |
 //! |---|---|---|

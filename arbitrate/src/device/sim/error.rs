@@ -28,7 +28,7 @@ pub enum SimError {
     #[error("{}: no such file: an embedded disk is created before it is used", .0.display())]
     Missing(PathBuf),
     /// There is such a file.
-    #[error("{}: exists already; say so if it is to be replaced (its reservations and data are lost)", .0.display())]
+    #[error("{}: exists already and is left as it is: remove it first, or name another file", .0.display())]
     Exists(PathBuf),
     /// Somebody else's file: left alone.
     #[error("{}: {why}; it was left as it is", .path.display())]

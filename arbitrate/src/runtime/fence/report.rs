@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 
 use crate::codec::Sense;
-use crate::codec::pr::{Generation, Holder};
+use crate::codec::pr::{Generation, Holder, PERSISTENT_RESERVE_OUT};
 use crate::device::ResetError;
 use crate::key::Key;
 use crate::protocol::NoAnswer;
@@ -90,6 +90,8 @@ pub struct Report {
     first: Seen,
     last: Seen,
     looked: bool,
+    /// A look was answered since the last thing sent that can change the device.
+    read_since: bool,
 }
 
 impl Seen {
@@ -131,6 +133,7 @@ impl Report {
             first: Seen::with_room(),
             last: Seen::with_room(),
             looked: false,
+            read_since: false,
         }
     }
 
@@ -140,10 +143,11 @@ impl Report {
         self.looked.then_some(&self.first)
     }
 
-    /// What the last look showed.
+    /// What the last look showed; `None` if none was answered since the last thing sent that can change the
+    /// device.
     #[must_use]
     pub fn after(&self) -> Option<&Seen> {
-        self.looked.then_some(&self.last)
+        self.read_since.then_some(&self.last)
     }
 
     /// Forgets an earlier fence. Ends as one that nobody came back from, until it is concluded.
@@ -151,13 +155,18 @@ impl Report {
         self.end = FenceEnd::Unknown { doubt: FenceDoubt::Overdue, why: NoAnswer::Outstanding };
         (self.decided, self.began, self.ended) = (decided, now, now);
         (self.reserved, self.drained, self.changed, self.looked) = (false, false, false, false);
-        (self.lead, self.unlogged) = (0, 0);
+        (self.lead, self.unlogged, self.read_since) = (0, 0, false);
         self.removed.clear();
         self.proofs.clear();
         self.log.clear();
     }
 
     pub(super) fn log(&mut self, path: usize, what: Action) {
+        match what {
+            Action::Command(s) if s.cdb.opcode() == PERSISTENT_RESERVE_OUT => self.read_since = false,
+            Action::Reset { .. } => self.read_since = false,
+            Action::Command(_) | Action::Attention(_) => {}
+        }
         if self.log.len() < self.log.capacity() {
             self.log.push(Entry { path, what });
         } else {
@@ -176,6 +185,7 @@ impl Report {
             self.looked = true;
         }
         self.last.set(generation, keys, holder);
+        self.read_since = true;
     }
 
     /// The second half of a look in two commands; `whole` looks had been seen before it.

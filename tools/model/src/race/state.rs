@@ -222,7 +222,6 @@ fn defence(c: &Config, n: usize) -> DefenceSetup {
         cluster: CLUSTER,
         kind: KIND,
         aptpl: Aptpl::No,
-        aptpl: Aptpl::No,
         timing: c.timing,
         watchdog: None,
         tenure: None,
