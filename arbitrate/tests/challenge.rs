@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{LEASE_MS, Running, Stage, WINDOW_MS, await_file, key};
+use common::{End, LEASE_MS, Running, Stage, WINDOW_MS, await_file, key};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -249,4 +249,16 @@ fn two_challengers_of_a_dead_owner_never_both_win() {
     let wins = codes.iter().filter(|c| **c == 0).count();
     assert_eq!(wins, 1, "{codes:?}");
     assert!(codes.iter().all(|c| [0, 10].contains(c)), "{codes:?}");
+}
+
+/// A peer that shares this initiator port, or had this host's number changed under it, is no ghost of ours.
+#[test]
+fn a_peers_key_on_this_very_nexus_is_never_touched() {
+    let s = Stage::new();
+    s.challenge(1, &[]).must(0);
+    let end = End::of(s.node_on("challenge", 2, "n1", "two", &[]).output().unwrap());
+    assert_ne!(end.code, 0, "{}", end.out);
+    assert!(!end.out.contains("removing-ghost"), "{}", end.out);
+    let own = key(1, false, 1);
+    assert_eq!((s.keys(), s.holder()), (vec![own.clone()], Some(own)));
 }

@@ -42,7 +42,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    fn of(o: Output) -> Self {
+    pub(crate) fn of(o: Output) -> Self {
         let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
         Self { code: code(o.status), out: text(o.stdout), err: text(o.stderr) }
     }
