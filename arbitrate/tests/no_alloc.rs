@@ -1,10 +1,10 @@
 //! The fencing path allocates nothing (design section 10): a defender's ticks, defence included.
 
-#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
+use counting::allocations;
 use std::time::Duration;
 
 use arbitrate::codec::pr::{
@@ -23,33 +23,6 @@ use arbitrate::runtime::drive;
 use arbitrate::runtime::executor::{Executor, Unobserved};
 use arbitrate::runtime::pacer::{Pacer, Woke};
 use arbitrate::time::Instant;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is handed to the system allocator unchanged; counting touches a thread-local
-// that needs no allocation itself.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, l: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|n| n.set(n.get() + 1));
-        // SAFETY: the caller keeps alloc's contract, which is System's.
-        unsafe { System.alloc(l) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, l: Layout) {
-        // SAFETY: `p` came from `System.alloc` with this layout.
-        unsafe { System.dealloc(p, l) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn allocations() -> u64 {
-    ALLOCATIONS.with(Cell::get)
-}
 
 fn key(node: u32, stance: Stance) -> Key {
     let (cluster, node) = (ClusterId::of_name("t"), NodeNumber::new(node).unwrap());

@@ -1,11 +1,9 @@
 //! An embedded disk without faults costs a tick no memory, and one with faults for somebody else's
 //! commands answers the same.
 
-#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
 use arbitrate::codec::pr::{
     Aptpl, PrOut, READ_RESERVATION_LEN, ReservationType, read_keys_cdb, read_reservation_cdb,
@@ -16,29 +14,7 @@ use arbitrate::device::sim::{CreateOptions, SimDevice};
 use arbitrate::device::{Data, Delivery, Request, ScsiDevice};
 use arbitrate::key::Key;
 use arbitrate::time::Instant;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is handed to the system allocator unchanged; counting touches a thread-local
-// that needs no allocation itself.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, l: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|n| n.set(n.get() + 1));
-        // SAFETY: the caller keeps alloc's contract, which is System's.
-        unsafe { System.alloc(l) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, l: Layout) {
-        // SAFETY: `p` came from `System.alloc` with this layout.
-        unsafe { System.dealloc(p, l) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 fn good(d: &mut SimDevice, cdb: Cdb, data: Data<'_>) {
     let c = d.execute(Request { cdb, data, deadline: Instant::from_nanos(u64::MAX) });
@@ -49,13 +25,13 @@ fn good(d: &mut SimDevice, cdb: Cdb, data: Data<'_>) {
 fn ticks(d: &mut SimDevice) -> u64 {
     let (mut keys, mut holder) = ([0; 1032], [0; READ_RESERVATION_LEN as usize]);
     let write = Cdb::new([0x2a, 0, 0, 0, 0, 1, 0, 0, 1, 0]);
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocations();
     for _ in 0..100 {
         good(d, read_keys_cdb(1032), Data::In(&mut keys));
         good(d, read_reservation_cdb(), Data::In(&mut holder));
         good(d, write, Data::Out(&[0x5a; 512]));
     }
-    ALLOCATIONS.with(Cell::get) - before
+    allocations() - before
 }
 
 #[test]
