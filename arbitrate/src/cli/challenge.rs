@@ -147,28 +147,19 @@ impl Plan<'_> {
     }
 
     pub(crate) fn text(&self, c: &Contest) -> String {
-        let t = self.node.timing.spec();
         let persists = match c.aptpl {
             Aptpl::Yes => "registrations persist through power loss (APTPL asked for)",
             Aptpl::No => "the target does NOT keep registrations through power loss (no APTPL)",
         };
         format!(
-            "{} is {} ({})\n  challenger: cluster {} [{}], node {}, profile {}\n  plan: REGISTER a challenging key; wait {:?} from the moment it is seen registered; \
-             then PREEMPT AND ABORT the holder seen now; read back\n  budget: window {:?} ≥ 2·tick {:?} + tick_budget {:?} + margin {:?} = {:?}; {:?} a command\n  {persists}",
+            "{} is {} ({})\n  {}\n  plan: REGISTER a challenging key; wait {:?} from the moment it is seen registered; \
+             then PREEMPT AND ABORT the holder seen now; read back\n  {}\n  {persists}",
             self.device,
             self.id.name,
             self.id.product,
-            self.node.name,
-            self.node.cluster,
-            self.node.number,
-            self.node.profile,
-            t.window,
-            t.window,
-            t.tick,
-            t.tick_budget,
-            t.margin,
-            t.tick * 2 + t.tick_budget + t.margin,
-            self.timeout,
+            self.node.challenger(),
+            self.node.timing.spec().window,
+            self.node.budget(self.timeout),
         )
     }
 

@@ -1,6 +1,7 @@
 //! Who this node is: cluster, number, timing, and where its small files are.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use arbitrate::codec::pr::ReservationType;
 use arbitrate::key::{ClusterId, NodeNumber};
@@ -56,6 +57,30 @@ impl Node {
     /// Where they do not.
     pub(crate) fn runtime_place(&self, identity: &str) -> Place {
         Place::new(&self.runtime, self.cluster, self.number, identity)
+    }
+}
+
+/// What every plan says.
+impl Node {
+    /// Who challenges, by which profile.
+    pub(crate) fn challenger(&self) -> String {
+        format!(
+            "challenger: cluster {} [{}], node {}, profile {}",
+            self.name, self.cluster, self.number, self.profile
+        )
+    }
+
+    /// The timing rule that carries the challenge, with its arithmetic, and how long one command may take.
+    pub(crate) fn budget(&self, command: Duration) -> String {
+        let t = self.timing.spec();
+        format!(
+            "budget: window {:?} ≥ 2·tick {:?} + tick_budget {:?} + margin {:?} = {:?}; {command:?} a command",
+            t.window,
+            t.tick,
+            t.tick_budget,
+            t.margin,
+            t.tick * 2 + t.tick_budget + t.margin,
+        )
     }
 }
 

@@ -123,28 +123,20 @@ impl<'a> Plan<'a> {
     pub(crate) fn text(&self) -> String {
         let t = self.node.timing.spec();
         format!(
-            "{} is {} ({})\n  challenger: cluster {} [{}], node {}, profile {}, LEGACY mode (SPC-2)\n  \
+            "{} is {} ({})\n  {}, LEGACY mode (SPC-2)\n  \
              plan: TEST UNIT READY; where another holds the disk, reset {}; wait {:?} from the moment the disk is seen free; \
              RESERVE(6); own it after it was held for another {:?}, tick by tick ({:?})\n  \
-             budget: window {:?} ≥ 2·tick {:?} + tick_budget {:?} + margin {:?} = {:?}; {:?} a command, {:?} the reset\n  \
+             {}, {:?} the reset\n  \
              a reset opens the disk to EVERYBODY until the next RESERVE(6): only the lease and the watchdog stop a loser then",
             self.device,
             self.name,
             self.product,
-            self.node.name,
-            self.node.cluster,
-            self.node.number,
-            self.node.profile,
+            self.node.challenger(),
             scope_words(self.scope),
             t.window,
             t.window,
             t.tick,
-            t.window,
-            t.tick,
-            t.tick_budget,
-            t.margin,
-            t.tick * 2 + t.tick_budget + t.margin,
-            self.timeout,
+            self.node.budget(self.timeout),
             self.reset_timeout,
         )
     }

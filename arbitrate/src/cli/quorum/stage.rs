@@ -136,21 +136,12 @@ impl Stage {
             devices.push(json!({ "device": name, "identity": e.identity, "why": e.why }));
         }
         text.push_str(&format!(
-            "\n  challenger: cluster {} [{}], node {}, profile {}\n  plan: {}REGISTER a challenging key on each; wait {:?} from the moment it is seen registered; \
-             then PREEMPT AND ABORT the holders seen now, one device after the other; read back; the first device lost ends the attempt\n  \
-             budget: window {:?} ≥ 2·tick {:?} + tick_budget {:?} + margin {:?} = {:?}; {:?} a command",
-            self.node.name,
-            self.node.cluster,
-            self.node.number,
-            self.node.profile,
+            "\n  {}\n  plan: {}REGISTER a challenging key on each; wait {:?} from the moment it is seen registered; \
+             then PREEMPT AND ABORT the holders seen now, one device after the other; read back; the first device lost ends the attempt\n  {}",
+            self.node.challenger(),
             if delay.is_zero() { String::new() } else { format!("wait {delay:?} for this node's weight; ") },
             t.window,
-            t.window,
-            t.tick,
-            t.tick_budget,
-            t.margin,
-            t.tick * 2 + t.tick_budget + t.margin,
-            self.timeout,
+            self.node.budget(self.timeout),
         ));
         let fields = json!({
             "devices": devices, "configured": all.count(), "majority": all.majority(),
