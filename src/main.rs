@@ -1,7 +1,9 @@
 //! `palisade`: what ties arbitration, network identity and service groups together.
 //!
-//! So far one command: `demo`, which shows arbitration at work on an embedded disk.
+//! So far two commands: `demo`, which shows arbitration at work on an embedded disk, and `heartbeat`, which
+//! measures the loop that tells when to arbitrate.
 
+mod cli;
 mod demo;
 
 use std::process::ExitCode;
@@ -23,11 +25,14 @@ enum Command {
         #[arg(long, default_value = "classic")]
         profile: String,
     },
+    /// The heartbeat loop by itself, on lab hardware
+    Heartbeat(cli::heartbeat::HeartbeatArgs),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().command {
         Command::Demo { profile } => demo::run(&profile),
+        Command::Heartbeat(args) => cli::heartbeat::run(&args),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

@@ -170,6 +170,8 @@ impl NodeNumber {
 }
 
 impl Incarnation {
+    /// The first.
+    pub const FIRST: Self = Self(1);
     /// The largest: 23 bits.
     pub const MAX: u32 = CHALLENGING - 1;
 

@@ -63,8 +63,7 @@ impl Keys {
     /// # Errors
     /// [`KeysError`].
     pub fn new(current: Key, others: impl IntoIterator<Item = Key>) -> Result<Self, KeysError> {
-        let mut all = ArrayVec::new();
-        all.push(current);
+        let Self(mut all) = Self::single(current);
         for k in others {
             if all.iter().any(|a: &Key| a.id == k.id) {
                 return Err(KeysError::Twice(k.id));
@@ -72,6 +71,14 @@ impl Keys {
             all.try_push(k).map_err(|_| KeysError::TooMany)?;
         }
         Ok(Self(all))
+    }
+
+    /// One key for both.
+    #[must_use]
+    pub fn single(key: Key) -> Self {
+        let mut all = ArrayVec::new();
+        all.push(key);
+        Self(all)
     }
 
     /// The id of the key to send with.

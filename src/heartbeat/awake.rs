@@ -2,7 +2,7 @@
 //!
 //! A node that was not scheduled has no right to call others silent: nobody is blamed for time of the
 //! [`Awake`] clock that did not pass. The clock runs with the real one while ticks come in time; a gap that
-//! is longer than the tolerance counts for no more than the tick it should have been. Never goes back.
+//! is longer than the tolerance counts only up to when the node should have run. Never goes back.
 
 use std::time::Duration;
 
@@ -38,7 +38,6 @@ pub struct Stall {
 /// The clock. One a loop.
 #[derive(Clone, Debug)]
 pub struct Awake {
-    tick: Duration,
     tolerance: Duration,
     /// The last wake-up, on both clocks.
     woke: Instant,
@@ -49,21 +48,20 @@ pub struct Awake {
 }
 
 impl Awake {
-    /// A clock for a loop that wakes each `tick`, and is stalled when it wakes later than `tolerance`
-    /// after that.
+    /// A clock for a loop that is stalled when it wakes later than `tolerance` after it should have.
     #[must_use]
-    pub const fn new(now: Instant, tick: Duration, tolerance: Duration, suspended: Duration) -> Self {
-        Self { tick, tolerance, woke: now, awake: 0, counted: 0, suspended }
+    pub const fn new(now: Instant, tolerance: Duration, suspended: Duration) -> Self {
+        Self { tolerance, woke: now, awake: 0, counted: 0, suspended }
     }
 
-    /// The loop woke at `now`; `suspended` is CLOCK_BOOTTIME − CLOCK_MONOTONIC. Says if it was stalled.
-    pub fn woke(&mut self, now: Instant, suspended: Duration) -> Option<Stall> {
-        let gap = now.since(self.woke);
-        let excess = gap.saturating_sub(self.tick);
-        let stall = (excess > self.tolerance)
-            .then(|| Stall { lasted: excess, suspended: suspended.saturating_sub(self.suspended) });
-        let counts = if stall.is_some() { self.tick } else { gap };
-        self.counted = nanos(counts);
+    /// The loop woke at `now`, and should have at `due`; `suspended` is CLOCK_BOOTTIME − CLOCK_MONOTONIC.
+    /// Says if it was stalled.
+    pub fn woke(&mut self, due: Instant, now: Instant, suspended: Duration) -> Option<Stall> {
+        let late = now.since(due.max(self.woke));
+        let stall = (late > self.tolerance)
+            .then(|| Stall { lasted: late, suspended: suspended.saturating_sub(self.suspended) });
+        let counts_until = if stall.is_some() { due.max(self.woke) } else { now };
+        self.counted = nanos(counts_until.since(self.woke));
         self.awake = self.awake.saturating_add(self.counted);
         self.woke = now.max(self.woke);
         self.suspended = suspended;
@@ -82,6 +80,12 @@ impl Awake {
         self.woke
     }
 
+    /// A point on this clock, as a real one: exact unless a stall comes in between.
+    #[must_use]
+    pub fn when(&self, t: AwakeTime) -> Instant {
+        self.woke + t.since(self.now())
+    }
+
     /// A real point in time since the wake-up before last, on this clock. What came within a stall is one
     /// tick old at the most.
     #[must_use]
@@ -94,6 +98,14 @@ impl Awake {
     }
 }
 
+impl std::ops::Add<Duration> for AwakeTime {
+    type Output = Self;
+
+    fn add(self, d: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(d)))
+    }
+}
+
 fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -102,14 +114,12 @@ fn nanos(d: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const TICK: Duration = Duration::from_millis(10);
-
     fn ms(ms: u64) -> Instant {
         Instant::from_nanos(ms * 1_000_000)
     }
 
     fn clock() -> Awake {
-        Awake::new(ms(0), TICK, Duration::from_millis(7), Duration::ZERO)
+        Awake::new(ms(0), Duration::from_millis(7), Duration::ZERO)
     }
 
     fn awake_ms(t: AwakeTime) -> u64 {
@@ -119,17 +129,17 @@ mod tests {
     #[test]
     fn it_runs_with_the_real_clock_while_ticks_come_in_time() {
         let mut c = clock();
-        assert_eq!(c.woke(ms(10), Duration::ZERO), None);
-        assert_eq!(c.woke(ms(27), Duration::ZERO), None, "7 ms late is tolerated");
+        assert_eq!(c.woke(ms(10), ms(10), Duration::ZERO), None);
+        assert_eq!(c.woke(ms(20), ms(27), Duration::ZERO), None, "7 ms late is tolerated");
         assert_eq!(awake_ms(c.now()), 27);
         assert_eq!(awake_ms(c.at(ms(20))), 20);
     }
 
     #[test]
-    fn a_stall_counts_for_one_tick() {
+    fn a_stall_does_not_count() {
         let mut c = clock();
-        assert_eq!(c.woke(ms(10), Duration::ZERO), None);
-        let stall = c.woke(ms(520), Duration::from_millis(300)).unwrap();
+        assert_eq!(c.woke(ms(10), ms(10), Duration::ZERO), None);
+        let stall = c.woke(ms(20), ms(520), Duration::from_millis(300)).unwrap();
         assert_eq!(
             stall,
             Stall { lasted: Duration::from_millis(500), suspended: Duration::from_millis(300) }
@@ -138,16 +148,16 @@ mod tests {
         // What arrived within the stall is as fresh as the time awake since allows.
         assert_eq!(awake_ms(c.at(ms(300))), 10);
         assert_eq!(awake_ms(c.at(ms(515))), 15);
-        assert_eq!(c.woke(ms(530), Duration::from_millis(300)), None);
+        assert_eq!(c.woke(ms(530), ms(530), Duration::from_millis(300)), None);
         assert_eq!(awake_ms(c.now()), 30);
     }
 
     #[test]
     fn it_never_goes_back() {
         let mut c = clock();
-        c.woke(ms(10), Duration::ZERO);
+        c.woke(ms(10), ms(10), Duration::ZERO);
         let before = c.now();
-        c.woke(ms(5), Duration::ZERO);
+        c.woke(ms(5), ms(5), Duration::ZERO);
         assert!(c.now() >= before && c.woke_at() == ms(10));
     }
 }

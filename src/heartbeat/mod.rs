@@ -16,12 +16,16 @@
 //! | [`awake`] | how late this node itself is |
 //! | [`detect`] | one peer: silent links, late, suspect, down, left |
 //! | [`node`] | all of it together: ticks and datagrams in, datagrams and events out |
+//! | [`runtime`] | clocks, sockets and the loop |
+//! | [`lab`] | measures it |
 //!
-//! Pure: events and time in, actions out. No clock, no socket, no allocation after construction.
+//! All but the last two are pure: events and time in, actions out; no allocation after construction.
 
 pub mod auth;
 pub mod awake;
 pub mod detect;
+pub mod lab;
 pub mod node;
 pub mod replay;
+pub mod runtime;
 pub mod wire;

@@ -73,7 +73,6 @@ impl Host {
             number: number(host),
             incarnation: Incarnation::new(1).unwrap(),
             pace,
-            tick: Duration::from_nanos(INTERVAL),
             tolerance: if broken == Broken::BlamesForItsOwnStalls {
                 never
             } else {

@@ -47,8 +47,23 @@ impl AddAssign for Tally {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    Arrives { host: usize, from: usize, link: usize, bytes: [u8; LEN], stamp: u64, first: bool },
-    Tick { host: usize, due: u64 },
+    Arrives {
+        host: usize,
+        from: usize,
+        link: usize,
+        bytes: [u8; LEN],
+        stamp: u64,
+        first: bool,
+    },
+    Tick {
+        host: usize,
+        due: u64,
+    },
+    /// A peer reaches its limit between two ticks.
+    Look {
+        host: usize,
+        tick: u64,
+    },
 }
 
 /// What one host thinks of another, and what really came.
@@ -132,6 +147,7 @@ impl World {
                     self.hosts[host].queue.push(Datagram { link, bytes, stamp });
                 }
                 What::Tick { host, due } => self.tick(host, due, now)?,
+                What::Look { host, tick } => self.look(host, tick, now)?,
             }
         }
         for h in &self.hosts {
@@ -154,32 +170,63 @@ impl World {
             self.plan(late, What::Tick { host, due });
             return Ok(());
         }
-        let mut events = Vec::new();
-        let clock = self.hosts[host].clock(now);
-        self.hosts[host].node.wake(clock, Duration::ZERO, |e| events.push(e));
+        let mut events = self.wake(host, due, now);
         if self.hosts[host].leaves.is_some_and(|l| now + INTERVAL > l) {
             self.hosts[host].say_goodbye();
         }
         self.send(host, now);
-        let judge = |h: &mut Host, events: &mut Vec<Event>| h.node.judge(|e| events.push(e));
-        if self.broken == Broken::JudgesBeforeDraining {
-            judge(&mut self.hosts[host], &mut events);
-        }
-        self.drain(host, now, &mut events);
-        if self.broken != Broken::JudgesBeforeDraining {
-            judge(&mut self.hosts[host], &mut events);
-        }
-        for e in events {
-            self.told(host, now, e)?;
-        }
+        self.drain_and_judge(host, now, &mut events)?;
         // The next absolute tick; those missed are not made up for.
         let mut next = due + INTERVAL;
         while next <= now {
             next += INTERVAL;
         }
+        self.plan_look(host, next, now);
         let lateness = self.dice.between(0, 300_000);
         self.plan(next + lateness, What::Tick { host, due: next });
         Ok(())
+    }
+
+    /// Between two ticks: nothing is sent, but what arrived is heard, and everybody judged.
+    fn look(&mut self, host: usize, tick: u64, now: u64) -> Result<(), String> {
+        let runs = self.hosts[host].runs(now) == now;
+        if !self.hosts[host].alive(now) || !runs || now >= tick {
+            return Ok(());
+        }
+        let mut events = self.wake(host, now, now);
+        self.drain_and_judge(host, now, &mut events)?;
+        self.plan_look(host, tick, now);
+        Ok(())
+    }
+
+    fn plan_look(&mut self, host: usize, tick: u64, now: u64) {
+        let h = &self.hosts[host];
+        let Some(next) = h.node.next_judgement() else { return };
+        // Its clock is fast or slow by a few us.
+        let at = now + u64::try_from(next.since(h.clock(now)).as_nanos()).unwrap() + 10_000;
+        if at < tick {
+            self.plan(at, What::Look { host, tick });
+        }
+    }
+
+    fn wake(&mut self, host: usize, due: u64, now: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        let h = &mut self.hosts[host];
+        let (due, clock) = (h.clock(due), h.clock(now));
+        h.node.wake(due, clock, Duration::ZERO, |e| events.push(e));
+        events
+    }
+
+    fn drain_and_judge(&mut self, host: usize, now: u64, events: &mut Vec<Event>) -> Result<(), String> {
+        let judge = |h: &mut Host, events: &mut Vec<Event>| h.node.judge(|e| events.push(e));
+        if self.broken == Broken::JudgesBeforeDraining {
+            judge(&mut self.hosts[host], events);
+        }
+        self.drain(host, now, events);
+        if self.broken != Broken::JudgesBeforeDraining {
+            judge(&mut self.hosts[host], events);
+        }
+        events.drain(..).try_for_each(|e| self.told(host, now, e))
     }
 
     fn send(&mut self, host: usize, now: u64) {

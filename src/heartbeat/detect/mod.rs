@@ -161,6 +161,17 @@ impl Detector {
         self.become_(to, silent, limit)
     }
 
+    /// When the next judgement would find it suspect or down, if nothing came before.
+    #[must_use]
+    pub fn due(&self) -> Option<AwakeTime> {
+        let limit = match self.state {
+            State::Up | State::Degraded | State::Late => self.limit().min(self.rules.dead),
+            State::Suspect => self.rules.dead,
+            State::Unheard | State::Down | State::Left => return None,
+        };
+        Some(self.silent_since() + limit)
+    }
+
     /// The state as of the last judgement.
     #[must_use]
     pub const fn state(&self) -> State {
@@ -170,8 +181,11 @@ impl Detector {
     /// For how long nothing was heard on any link, our own stalls and grace taken off.
     #[must_use]
     pub fn silent(&self, now: AwakeTime) -> Duration {
-        let since = self.last_heard().unwrap_or(self.began).max(self.grace.unwrap_or_default());
-        now.since(since)
+        now.since(self.silent_since())
+    }
+
+    fn silent_since(&self) -> AwakeTime {
+        self.last_heard().unwrap_or(self.began).max(self.grace.unwrap_or_default())
     }
 
     /// After which silence the peer is suspected: interval × multiplier, and the margin for its jitter.

@@ -44,14 +44,17 @@ fn silence_makes_late_suspect_and_down() {
     assert_eq!(becomes(&mut d, 500), State::Unheard, "nobody is blamed before it was heard");
     heard_until(&mut d, 0, 500, 600);
     assert_eq!(d.state(), State::Up);
+    assert_eq!(d.due(), Some(at(630)));
     assert_eq!(becomes(&mut d, 615), State::Up);
     assert_eq!(becomes(&mut d, 616), State::Late);
     assert_eq!(becomes(&mut d, 629), State::Late);
     let change = d.judge(at(630)).unwrap();
     assert_eq!((change.from, change.to), (State::Late, State::Suspect));
     assert_eq!((change.silent, change.limit), (Duration::from_millis(30), Duration::from_millis(30)));
+    assert_eq!(d.due(), Some(at(700)));
     assert_eq!(becomes(&mut d, 699), State::Suspect);
     assert_eq!(becomes(&mut d, 700), State::Down);
+    assert_eq!(d.due(), None);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub use peer::{Heard, Peer, PeerLink};
 pub use round_trip::RoundTrip;
 
 use super::auth::Keys;
-use super::awake::{Awake, Stall};
+use super::awake::{Awake, AwakeTime, Stall};
 use super::detect::{MOST_LINKS, Rules};
 use super::wire::{Flags, LEN, Member, Pace, Packet, Repr, To};
 
@@ -39,8 +39,6 @@ pub struct Setup {
     pub incarnation: Incarnation,
     /// How often it sends, and when it is to be missed.
     pub pace: Pace,
-    /// Time between two wake-ups of its loop: its interval, or a part of it.
-    pub tick: Duration,
     /// How much later it may wake before it calls itself stalled.
     pub tolerance: Duration,
     /// How it judges its peers.
@@ -76,6 +74,8 @@ pub struct Node {
     stall: Option<Stall>,
     /// Everything that arrived before this was drained.
     drained: Instant,
+    /// The earliest limit of any peer.
+    next: Option<AwakeTime>,
     counters: Counters,
 }
 
@@ -102,7 +102,7 @@ impl Node {
                 kept.push(Peer::new(*n, me.rules, me.pace, me.links.min(MOST_LINKS)));
             }
         }
-        let awake = Awake::new(now, me.tick, me.tolerance, suspended);
+        let awake = Awake::new(now, me.tolerance, suspended);
         let told = Told { flags: Flags::default(), epoch: Epoch(0), log_position: 0, slot_sequence: 0 };
         Self {
             me,
@@ -114,6 +114,7 @@ impl Node {
             told,
             stall: None,
             drained: now,
+            next: None,
             counters: Counters::default(),
         }
     }
@@ -123,10 +124,10 @@ impl Node {
         self.told = told;
     }
 
-    /// The loop woke. Says so if it was stalled: then everybody's silence is excused once, and the next
+    /// The loop woke at `now`, and should have at `due`. Says so if it was stalled: then everybody's silence is excused once, and the next
     /// datagrams say that this node is late.
-    pub fn wake(&mut self, now: Instant, suspended: Duration, mut sink: impl FnMut(Event)) {
-        let stall = self.awake.woke(now, suspended);
+    pub fn wake(&mut self, due: Instant, now: Instant, suspended: Duration, mut sink: impl FnMut(Event)) {
+        let stall = self.awake.woke(due, now, suspended);
         if let Some(s) = stall {
             let awake = self.awake.now();
             self.peers.iter_mut().for_each(|p| p.detector.excused(awake));
@@ -206,6 +207,7 @@ impl Node {
     pub fn judge(&mut self, mut sink: impl FnMut(Event)) {
         let (awake, now) = (self.awake.now(), self.awake.woke_at());
         self.drained = now;
+        self.next = None;
         if self.stall.is_some() {
             return;
         }
@@ -213,7 +215,18 @@ impl Node {
             if let Some(change) = p.detector.judge(awake) {
                 sink(Event::Changed { peer: p.number(), change });
             }
+            self.next = match (self.next, p.detector.due()) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
         }
+    }
+
+    /// When somebody would be found suspect or down if nothing came before: a loop that wakes then too, and
+    /// drains and judges, is as quick as its limits.
+    #[must_use]
+    pub fn next_judgement(&self) -> Option<Instant> {
+        self.next.map(|t| self.awake.when(t))
     }
 
     /// The peers, in the order they were named.

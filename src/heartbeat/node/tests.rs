@@ -22,7 +22,6 @@ fn node(n: u16, life: u32) -> Node {
         number: number(n),
         incarnation: Incarnation::new(life).unwrap(),
         pace: Pace::new(10_000, 1_000, 3).unwrap(),
-        tick: Duration::from_millis(10),
         tolerance: Duration::from_millis(7),
         rules: Rules {
             dead: Duration::from_millis(100),
@@ -54,8 +53,8 @@ fn give(node: &mut Node, b: &[u8], ms: u64) -> Vec<Event> {
 fn acquaint(a: &mut Node, na: u16, b: &mut Node, nb: u16, from: u64) -> [u8; LEN] {
     let mut last = [0; LEN];
     for ms in (from..from + 40).step_by(10) {
-        a.wake(at(ms), Duration::ZERO, |_| ());
-        b.wake(at(ms), Duration::ZERO, |_| ());
+        a.wake(at(ms), at(ms), Duration::ZERO, |_| ());
+        b.wake(at(ms), at(ms), Duration::ZERO, |_| ());
         last = to(a, nb, ms);
         let back = to(b, na, ms);
         give(b, &last, ms);
@@ -93,7 +92,7 @@ fn a_recording_is_no_life() {
     let mut b = node(2, 2);
     for (i, r) in (0u64..).zip(&recorded) {
         let ms = 10 + 10 * i;
-        b.wake(at(ms), Duration::ZERO, |_| ());
+        b.wake(at(ms), at(ms), Duration::ZERO, |_| ());
         to(&mut b, 1, ms);
         assert_eq!(give(&mut b, r, ms), []);
         b.judge(|_| ());
@@ -171,19 +170,19 @@ fn a_stalled_node_says_so_and_blames_nobody() {
     let (mut a, mut b) = (node(1, 1), node(2, 1));
     acquaint(&mut a, 1, &mut b, 2, 10);
     let mut events = Vec::new();
-    b.wake(at(900), Duration::ZERO, |e| events.push(e));
+    b.wake(at(50), at(900), Duration::ZERO, |e| events.push(e));
     assert!(
         matches!(events[..], [Event::Stalled(s)] if s.lasted == Duration::from_millis(850)),
         "{events:?}"
     );
     b.judge(|e| panic!("{e:?}"));
     let datagram = to(&mut b, 1, 900);
-    a.wake(at(50), Duration::ZERO, |_| ());
+    a.wake(at(50), at(50), Duration::ZERO, |_| ());
     give(&mut a, &datagram, 50);
     let heard = a.peers()[0].heard().unwrap();
     assert!(heard.repr.flags.late && heard.repr.stall_us == 850_000);
     events.clear();
-    b.wake(at(910), Duration::ZERO, |e| events.push(e));
+    b.wake(at(910), at(910), Duration::ZERO, |e| events.push(e));
     assert_eq!(events, [Event::Punctual]);
 }
 
@@ -195,7 +194,7 @@ fn a_goodbye_is_told_once() {
     let bye = to(&mut a, 2, 50);
     let events = give(&mut b, &bye, 50);
     assert!(matches!(events[..], [Event::Changed { change, .. }] if change.to == State::Left), "{events:?}");
-    b.wake(at(60), Duration::ZERO, |_| ());
+    b.wake(at(60), at(60), Duration::ZERO, |_| ());
     b.judge(|e| panic!("{e:?}"));
 }
 
@@ -203,7 +202,7 @@ fn a_goodbye_is_told_once() {
 fn a_clock_step_misleads_by_no_more_than_a_tick() {
     let (mut a, mut b) = (node(1, 1), node(2, 1));
     acquaint(&mut a, 1, &mut b, 2, 10);
-    b.wake(at(50), Duration::ZERO, |_| ());
+    b.wake(at(50), at(50), Duration::ZERO, |_| ());
     let datagram = to(&mut a, 2, 50);
     // The wall clock jumped a year between the stamp and the reading.
     b.receive(0, &datagram, Instant::from_nanos(0), at(50), |_| ());

@@ -48,6 +48,11 @@ pub struct Repr {
 pub struct Member(NonZeroU16);
 
 impl Member {
+    /// Number 1.
+    pub const FIRST: Self = Self(NonZeroU16::MIN);
+    /// Number 2.
+    pub const SECOND: Self = Self(NonZeroU16::MIN.saturating_add(1));
+
     /// The member of this number; 0 is nobody.
     #[must_use]
     pub const fn new(n: u16) -> Option<Self> {

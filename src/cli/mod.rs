@@ -1,0 +1,3 @@
+//! The command line: arguments in, text or JSON and an exit code out.
+
+pub(crate) mod heartbeat;
