@@ -13,6 +13,7 @@ use arbitrate::codec::pr::{
     ReadReservation, RegisterAndMove, RegisterPorts, RegisteredPort, Registration, ReservationType, TypeSet,
     Unregister, read_keys_cdb,
 };
+use arbitrate::codec::quorum::Epoch;
 use arbitrate::codec::vpd::{
     Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Naa, SupportedPages,
     UnitSerialNumber,
@@ -21,8 +22,9 @@ use arbitrate::codec::{Cdb, Sense, SenseKey, Text, opcode};
 use arbitrate::device::classify::{Class, classify};
 use arbitrate::device::sim::{CreateOptions, SimDevice};
 use arbitrate::device::{Data, Request, ScsiDevice};
-use arbitrate::key::Key;
+use arbitrate::key::{ClusterId, Incarnation, Key};
 use arbitrate::time::Instant;
+use palisade::heartbeat::wire::{Echo, Flags, Handshake, LEN, Member, Pace, Repr, To};
 
 const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 const IDS: [&str; 7] = [
@@ -44,6 +46,7 @@ fn main() {
     unit();
     sim_file();
     texts();
+    heartbeat();
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {
@@ -254,4 +257,36 @@ fn texts() {
     ] {
         put("texts", name, text.as_bytes());
     }
+}
+
+/// Three datagrams in a row: a peer's first, one that returns a nonce, one that says goodbye.
+fn heartbeat() {
+    let first = Repr {
+        cluster: ClusterId::from_u32(0xdead_beef),
+        sender: Member::FIRST,
+        to: To::One(Member::SECOND),
+        link: 0,
+        key_id: 1,
+        flags: Flags::default(),
+        incarnation: Incarnation::FIRST,
+        sequence: 1,
+        pace: Pace::new(10_000, 1_000, 3).unwrap(),
+        stall_us: 0,
+        epoch: Epoch(1),
+        log_position: 0,
+        slot_sequence: 0,
+        echo: Some(Echo { sequence: 1, link: 0, held_us: 9 }),
+        handshake: Handshake { challenge: 5, response: 0 },
+    };
+    let answer = Repr { sequence: 2, handshake: Handshake { challenge: 5, response: 7 }, ..first };
+    let goodbye =
+        Repr { sequence: 3, to: To::Everybody, flags: Flags { goodbye: true, ..Flags::default() }, ..first };
+    let mut all = Vec::new();
+    for (name, repr) in [("first", first), ("answer", answer), ("goodbye", goodbye)] {
+        let mut b = [0; LEN];
+        repr.emit(&mut b);
+        put("heartbeat", name, &b);
+        all.extend(b);
+    }
+    put("heartbeat", "all", &all);
 }
