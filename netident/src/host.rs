@@ -2,6 +2,10 @@
 //!
 //! Pure data. Only what a decision needs is kept.
 
+mod around;
+
+pub use around::{ALIAS, Around, Macvlan, Name, OwnRoute, SeenMacvlan, Sysctl, Which};
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -75,6 +79,8 @@ pub struct Host {
     pub routes: Vec<Route>,
     /// Neighbours.
     pub neighbours: Vec<Neighbour>,
+    /// What else of an identity is seen.
+    pub around: Around,
 }
 
 impl Host {

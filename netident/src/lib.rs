@@ -8,6 +8,7 @@
 //! | [`frame`] | ARP and neighbour discovery frames: bytes to typed values and back | do I/O, trust a length |
 //! | [`campaign`] | who is told and asked, and when, until each has answered | read a clock, send |
 //! | [`probe`] | whether an address is free: pure | claim it |
+//! | [`refresh`] | when an identity that stands says so again: pure | read a clock, send |
 //! | [`host`] | what a host looks like: pure data | do I/O |
 //! | [`plan`] | what must be changed: pure | look at the host |
 //! | [`system`] | netlink, packet sockets, the clock | decide |
@@ -27,5 +28,6 @@ pub mod host;
 pub mod identity;
 pub mod plan;
 pub mod probe;
+pub mod refresh;
 pub mod runtime;
 pub mod system;

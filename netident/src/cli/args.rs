@@ -48,9 +48,11 @@ pub(crate) struct Identity {
     /// An address: ADDRESS/PREFIX@LINK; repeat it for more
     #[arg(long, short, value_name = "ADDRESS/PREFIX@LINK", required_unless_present = "file")]
     pub(crate) address: Vec<Address>,
-    /// A TOML file with `address = ["192.0.2.10/24@eth0"]`
+    /// A TOML file with `address = ["192.0.2.10/24@eth0"]`, `virtual-mac`, `mac-mode`, `route`
     #[arg(long, short, value_name = "FILE", conflicts_with = "address")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) along: super::mac::Along,
 }
 
 #[derive(Args, Debug)]
@@ -77,6 +79,8 @@ pub(crate) enum Check {
 pub(crate) struct Take {
     #[command(flatten)]
     pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) keeping: super::mac::Keeping,
     /// Ask first whether somebody else has an address: none, fast (60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::None)]
     pub(crate) check: Check,
@@ -92,6 +96,8 @@ pub(crate) struct Take {
 pub(crate) struct Release {
     #[command(flatten)]
     pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) keeping: super::mac::Keeping,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,6 +1,8 @@
 //! The command line: arguments in, one report out, as text or JSON.
 
 mod args;
+mod file;
+mod mac;
 mod output;
 mod verbs;
 

@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod netlink;
 pub mod packet;
+pub mod signals;
+pub mod sysctl;
 
 use std::io;
 
