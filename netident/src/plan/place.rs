@@ -100,6 +100,9 @@ pub(super) fn build(host: &Host, m: Macvlan, identity: &Identity) -> Vec<Step> {
         let strict = Sysctl::of(Which::RpFilter, "all").and_then(|s| host.around.value(s)).unwrap_or(0) != 0;
         tune(Which::RpFilter, if strict { 2 } else { 0 });
         tune(Which::PromoteSecondaries, 1);
+    } else {
+        // It bears no IPv4 address, and would answer for those of every other link: not at all.
+        tune(Which::ArpIgnore, 8);
     }
     steps.push(Step::Up(m));
     steps

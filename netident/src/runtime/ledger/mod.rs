@@ -14,7 +14,7 @@ mod text;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::Undone;
 use super::rollback::roll_back;
+use crate::system::clock::now;
 use crate::system::netlink::Netlink;
 use crate::system::{SystemError, sysctl};
 
@@ -74,7 +75,16 @@ pub struct Ledger {
     path: PathBuf,
     boot: String,
     records: Vec<Record>,
-    _lock: Flock<File>,
+    lock: (PathBuf, Flock<File>),
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Namespaces come and go: the lock of one of which nothing is recorded goes too, while it is still held.
+        if self.records.is_empty() {
+            let _ = fs::remove_file(&self.lock.0);
+        }
+    }
 }
 
 impl Ledger {
@@ -91,7 +101,7 @@ impl Ledger {
         let namespace = sysctl::namespace()?;
         let lock = folder.join(format!("netns-{namespace}.lock"));
         let path = folder.join(format!("netns-{namespace}.json"));
-        let lock = locked(lock)?;
+        let lock = (lock.clone(), locked(lock)?);
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(|source| SystemError::Call { doing: "telling which boot this is".into(), source })?;
         let boot = boot.trim().to_owned();
@@ -102,7 +112,7 @@ impl Ledger {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(LedgerError::File { path, doing: "reading it", source }),
         };
-        Ok(Self { path, boot, records, _lock: lock })
+        Ok(Self { path, boot, records, lock })
     }
 
     /// What is recorded.
@@ -155,11 +165,24 @@ impl Ledger {
     }
 }
 
-/// The lock, waited for in a thread of its own: it blocks there, and a deadline is kept here.
+/// The lock, of the file that has this name now: the one that had it before may have been removed meanwhile.
 fn locked(path: PathBuf) -> Result<Flock<File>, LedgerError> {
-    let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let failed = |source| LedgerError::File { path: path.clone(), doing: "locking it", source };
-    let file = match Flock::lock(open().map_err(failed)?, FlockArg::LockExclusiveNonblock) {
+    let end = now() + PATIENCE;
+    while let Some(left) = end.checked_sub(now()).filter(|d| !d.is_zero()) {
+        let lock = lock_of(&path, left)?;
+        let held = lock.metadata().map(|m| m.ino()).ok();
+        if held.is_some() && held == fs::metadata(&path).map(|m| m.ino()).ok() {
+            return Ok(lock);
+        }
+    }
+    Err(LedgerError::Busy { path })
+}
+
+/// A lock on the file, waited for in a thread of its own: it blocks there, and the deadline is kept here.
+fn lock_of(path: &Path, patience: Duration) -> Result<Flock<File>, LedgerError> {
+    let failed = |source| LedgerError::File { path: path.to_owned(), doing: "locking it", source };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = match Flock::lock(file.map_err(failed)?, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => return Ok(lock),
         Err((file, nix::errno::Errno::EWOULDBLOCK)) => file,
         Err((_, e)) => return Err(failed(e.into())),
@@ -169,9 +192,47 @@ fn locked(path: PathBuf) -> Result<Flock<File>, LedgerError> {
         // Nobody listens after the deadline; the lock is then dropped, and the process ends anyway.
         let _ = tell.send(Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e));
     });
-    match told.recv_timeout(PATIENCE) {
+    match told.recv_timeout(patience) {
         Ok(Ok(lock)) => Ok(lock),
         Ok(Err(e)) => Err(failed(e.into())),
-        Err(_) => Err(LedgerError::Busy { path }),
+        Err(_) => Err(LedgerError::Busy { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_nothing_is_left_of_an_empty_one() {
+        let folder = std::env::temp_dir().join(format!("netident-ledger-{}", std::process::id()));
+        let count = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..8 {
+                s.spawn(|| {
+                    for _ in 0..20 {
+                        let ledger = Ledger::open(&folder).unwrap();
+                        assert_eq!(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0, "alone");
+                        count.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(ledger);
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn one_that_makes_no_sense_and_a_folder_that_cannot_be_are_errors() {
+        let folder = std::env::temp_dir().join(format!("netident-broken-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("netns-{}.json", sysctl::namespace().unwrap()));
+        fs::write(&path, "{").unwrap();
+        let e = Ledger::open(&folder).unwrap_err();
+        assert!(e.to_string().contains("cannot be understood"), "{e}");
+        let e = Ledger::open(&path.join("below")).unwrap_err();
+        assert!(matches!(e, LedgerError::File { .. }) && e.to_string().contains("--runtime-dir"), "{e}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
