@@ -181,6 +181,36 @@ fn on_the_link_itself_its_other_addresses_follow_and_the_own_mac_comes_back() {
 }
 
 #[test]
+fn an_owner_that_has_the_same_virtual_mac_is_found_before_it_is_taken() {
+    let Some(net) = Net::build() else { return };
+    for identity in [MACVLAN, LINK] {
+        let (code, text) = net.netident(B, &format!("take --check fast {identity}"));
+        assert!(code == 0 && text.starts_with("done"), "free: {text}");
+        let (code, text) = net.netident(A, &format!("take --check fast {identity}"));
+        assert!(code == 10 && text.contains("is claimed by"), "{text}");
+        assert!(!net.ip(A, "-o addr show").contains("192.0.2.10/"));
+        assert_eq!(net.netident(B, &format!("release {identity}")).0, 0);
+    }
+}
+
+#[test]
+fn a_link_has_one_virtual_mac_and_keeps_it_while_an_identity_rests_on_it() {
+    let Some(net) = Net::build() else { return };
+    let own = net.mac(A);
+    let with = |ip: &str, mac: &str| format!("--address {ip}/24@eth0 --virtual-mac {mac} --mac-mode link");
+    let (one, two) = (with("192.0.2.10", "02:00:00:00:00:0f"), with("192.0.2.11", "02:00:00:00:00:0f"));
+    let other = with("192.0.2.12", "02:00:00:00:00:10");
+    assert_eq!(net.netident(A, &format!("take {one}")).0, 0);
+    assert_eq!(net.netident(A, &format!("take {two}")).0, 0);
+    let (code, text) = net.netident(A, &format!("take {other}"));
+    assert!(code == 1 && text.contains("has the virtual MAC of 192.0.2.10/24@eth0"), "{text}");
+    assert_eq!(net.netident(A, &format!("release {one}")).0, 0);
+    assert_eq!(net.mac(A), "02:00:00:00:00:0f", "the second still rests on it");
+    assert_eq!(net.netident(A, &format!("release {two}")).0, 0);
+    assert_eq!(net.mac(A), own);
+}
+
+#[test]
 fn a_route_prefers_the_address_and_goes_with_it() {
     let Some(net) = Net::build() else { return };
     let routes = |host| net.ip(host, "route show") + &net.ip(host, "-6 route show");

@@ -137,9 +137,8 @@ fn check(
         args::Check::Fast => Pace::fast(),
         args::Check::Rfc5227 => Pace::rfc5227(random()),
     };
-    let plan = plan::take(host, identity).map_err(|e| failed(tried, &e.into()))?;
-    let voices = plan.speakers.iter().map(|(v, _)| *v).filter(|v| host.holding(v.ip).next().is_none());
-    let found = runtime::probe(socket, voices, pace).map_err(|e| system(tried, &e))?;
+    plan::take(host, identity).map_err(|e| failed(tried, &e.into()))?;
+    let found = runtime::probe(socket, plan::probing(host, identity), pace).map_err(|e| system(tried, &e))?;
     match found.iter().find_map(|(ip, f)| match f {
         Found::Taken(by) => Some((*ip, *by)),
         Found::Free => None,

@@ -15,8 +15,8 @@ use ipnet::IpNet;
 use crate::campaign::Voice;
 
 pub use release::{ReleasePlan, given_back, release, release_recorded};
-pub use step::{PrefixRoute, Step, undo_of};
-pub use take::{TakePlan, take};
+pub use step::{Need, PrefixRoute, Step, undo_of};
+pub use take::{TakePlan, probing, take};
 pub use undo::needed;
 
 /// Why an identity cannot be taken or released here.

@@ -2,7 +2,7 @@
 
 use pnet_base::MacAddr;
 
-use super::{Obstacle, Step};
+use super::{Need, Obstacle, Step};
 use crate::frame::LinkIndex;
 use crate::host::{Host, Link, Macvlan, Name, Sysctl, Which};
 use crate::identity::{Address, Identity, MacMode};
@@ -110,7 +110,7 @@ pub(super) fn build(host: &Host, m: Macvlan, identity: &Identity) -> Vec<Step> {
 
 /// What the base link must be changed to, so that it neither answers nor asks for an IPv4 address above it; and
 /// which sysctls that rests on, changed or not.
-pub(super) fn quiet(host: &Host, base: &Link) -> Result<(Vec<Step>, Vec<Sysctl>), Obstacle> {
+pub(super) fn quiet(host: &Host, base: &Link) -> Result<(Vec<Step>, Vec<Need>), Obstacle> {
     let (mut steps, mut needs) = (Vec::new(), Vec::new());
     let read = |which, link: &str| {
         let sysctl = Sysctl::of(which, link).ok_or_else(|| Obstacle::Unread(link.to_owned()))?;
@@ -121,7 +121,7 @@ pub(super) fn quiet(host: &Host, base: &Link) -> Result<(Vec<Step>, Vec<Sysctl>)
     for (which, good) in [(Which::ArpIgnore, 1..=2), (Which::ArpAnnounce, 2..=2)] {
         let (of_all, all) = read(which, "all")?;
         let (sysctl, from) = read(which, &base.name)?;
-        needs.push(sysctl);
+        needs.push(Need::Sysctl(sysctl));
         if good.contains(&from.max(all)) {
             continue;
         }

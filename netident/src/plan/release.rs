@@ -130,9 +130,14 @@ fn give_back_macs(host: &Host, identity: &Identity, plan: &mut ReleasePlan) {
             Step::Mac { link, to, .. } if *link == base.index => Some(*to),
             _ => None,
         });
+        // Another identity of this program may rest on it: then it is for that one to give back.
+        let shared = host.addresses.iter().any(|h| {
+            h.link == base.index && h.ours && !identity.addresses().iter().any(|a| a.ip() == h.net.addr())
+        });
         let made_with = host.around.made_with.iter().find(|(l, _)| *l == base.index).map(|(_, m)| *m);
         match (known, made_with) {
             (Some(_), _) => {}
+            _ if shared => {}
             (None, Some(to)) => plan.steps.push(Step::Mac { link: base.index, from, to }),
             (None, None) => {
                 plan.stays = Some(Obstacle::MacUnknown { link: base.name.clone(), mac: from });

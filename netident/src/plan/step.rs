@@ -94,6 +94,27 @@ impl Step {
     }
 }
 
+/// What an identity rests on besides its own: not to be put back while it stands, whoever changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A sysctl of the link below a macvlan.
+    Sysctl(Sysctl),
+    /// The virtual MAC of a link.
+    Mac(LinkIndex),
+}
+
+impl Need {
+    /// Whether `step` changes it.
+    #[must_use]
+    pub fn is_touched_by(self, step: &Step) -> bool {
+        match (self, step) {
+            (Self::Sysctl(need), Step::Sysctl { sysctl, .. }) => need == *sysctl,
+            (Self::Mac(need), Step::Mac { link, .. }) => need == *link,
+            _ => false,
+        }
+    }
+}
+
 /// What undoes `steps`, the last first.
 #[must_use]
 pub fn undo_of(steps: &[Step]) -> Vec<Step> {

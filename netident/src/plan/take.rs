@@ -6,10 +6,10 @@ use pnet_base::MacAddr;
 
 use super::place::{Place, build, place, quiet};
 use super::release::given_back;
-use super::{Obstacle, PrefixRoute, Speaker, Step, undo_of};
+use super::{Need, Obstacle, PrefixRoute, Speaker, Step, undo_of};
 use crate::campaign::Voice;
 use crate::frame::LinkIndex;
-use crate::host::{Host, Link, Macvlan, OwnRoute, Sysctl};
+use crate::host::{Host, Link, Macvlan, OwnRoute};
 use crate::identity::{Address, Identity, WantedRoute};
 
 /// Neighbours asked from one address at the most; routers come first.
@@ -25,8 +25,8 @@ pub struct TakePlan {
     /// Who announces and asks afterwards: every address of the identity, new or not, and what else stands on a
     /// link whose MAC changes.
     pub speakers: Vec<Speaker>,
-    /// Sysctls of base links that the identity rests on, changed or not.
-    pub needs: Vec<Sysctl>,
+    /// What the identity rests on besides its own, changed for it or not.
+    pub needs: Vec<Need>,
 }
 
 /// Plans to take `identity` on `host`.
@@ -57,6 +57,19 @@ pub fn take(host: &Host, identity: &Identity) -> Result<TakePlan, Obstacle> {
     Ok(plan)
 }
 
+/// Who asks whether `identity`'s addresses are free: those that do not stand here, from the link's own MAC. Not from
+/// the virtual one: the owner that is looked for may have the same.
+#[must_use]
+pub fn probing(host: &Host, identity: &Identity) -> Vec<Voice> {
+    let strange = identity.addresses().iter().filter(|a| host.holding(a.ip()).next().is_none());
+    strange
+        .filter_map(|a| {
+            let link = host.link(&a.link)?;
+            Some(Voice { link: link.index, mac: link.mac?, ip: a.ip() })
+        })
+        .collect()
+}
+
 /// What must be before the address: a quiet base link and a macvlan, or a link with another MAC.
 fn prepare(
     host: &Host,
@@ -68,6 +81,10 @@ fn prepare(
 ) -> Result<(), Obstacle> {
     let base = place.base;
     let Some(m) = place.macvlan else {
+        let need = Need::Mac(base.index);
+        if identity.mac().is_some() && !plan.needs.contains(&need) {
+            plan.needs.push(need);
+        }
         if let Some(from) = base.mac.filter(|own| *own != place.mac) {
             let step = Step::Mac { link: base.index, from, to: place.mac };
             if !plan.steps.contains(&step) {
@@ -76,7 +93,9 @@ fn prepare(
         }
         return Ok(());
     };
-    if address.ip().is_ipv4() && !plan.needs.iter().any(|s| *s.link == *base.name) {
+    if address.ip().is_ipv4()
+        && !plan.needs.iter().any(|n| matches!(n, Need::Sysctl(s) if *s.link == *base.name))
+    {
         let (steps, needs) = quiet(host, base)?;
         plan.steps.extend(steps);
         plan.needs.extend(needs);

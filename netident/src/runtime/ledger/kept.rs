@@ -49,6 +49,11 @@ impl<'l> Kept<'l> {
 
 impl Keep for Kept<'_> {
     fn promise(&mut self, plan: &TakePlan) -> Result<(), LedgerError> {
+        let others = self.others();
+        let macs = plan.steps.iter().filter(|s| matches!(s, Step::Mac { .. }));
+        if let Some(other) = macs.flat_map(|s| others.iter().find(|r| r.rests_on(s))).next() {
+            return Err(LedgerError::MacOfAnother { name: other.name() });
+        }
         self.record().promise(&plan.undo, &plan.needs);
         self.save()
     }

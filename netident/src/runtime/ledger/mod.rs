@@ -64,6 +64,14 @@ pub enum LedgerError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A link has the virtual MAC of another identity.
+    #[error(
+        "its link has the virtual MAC of {name}, and a link has one: release that first, or use a macvlan"
+    )]
+    MacOfAnother {
+        /// The other's addresses.
+        name: String,
+    },
     /// The namespace or the boot could not be told.
     #[error(transparent)]
     System(#[from] SystemError),
@@ -102,6 +110,8 @@ impl Ledger {
         let lock = folder.join(format!("netns-{namespace}.lock"));
         let path = folder.join(format!("netns-{namespace}.json"));
         let lock = (lock.clone(), locked(lock)?);
+        // Of a process that died while it wrote: what it would have replaced is in force.
+        let _ = fs::remove_file(path.with_extension("new"));
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(|source| SystemError::Call { doing: "telling which boot this is".into(), source })?;
         let boot = boot.trim().to_owned();

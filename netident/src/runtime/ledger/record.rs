@@ -1,8 +1,7 @@
 //! One entry of a ledger. Pure.
 
-use crate::host::Sysctl;
 use crate::identity::{Address, Identity};
-use crate::plan::Step;
+use crate::plan::{Need, Step};
 
 /// What was changed for some addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,8 +12,8 @@ pub struct Record {
     pub pending: Vec<Step>,
     /// What undoes what stands.
     pub undo: Vec<Step>,
-    /// Sysctls the addresses rest on, whoever set them.
-    pub needs: Vec<Sysctl>,
+    /// What the addresses rest on besides, whoever changed it.
+    pub needs: Vec<Need>,
 }
 
 impl Record {
@@ -42,6 +41,12 @@ impl Record {
         self.addresses.iter().all(|a| identity.addresses().contains(a))
     }
 
+    /// Whether it rests on what `step` changes.
+    #[must_use]
+    pub fn rests_on(&self, step: &Step) -> bool {
+        self.needs.iter().any(|n| n.is_touched_by(step))
+    }
+
     /// Nothing is recorded by it.
     #[must_use]
     pub fn is_void(&self) -> bool {
@@ -57,7 +62,7 @@ impl Record {
     }
 
     /// A take begins that `undo` undoes.
-    pub fn promise(&mut self, undo: &[Step], needs: &[Sysctl]) {
+    pub fn promise(&mut self, undo: &[Step], needs: &[Need]) {
         let older = std::mem::replace(&mut self.pending, undo.to_vec());
         unite(&mut self.pending, older);
         unite(&mut self.needs, needs.iter().copied());
@@ -86,17 +91,13 @@ fn unite<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
 
 /// Of `undo`, what must not be done yet because one of `others` rests on it; and what may.
 pub(super) fn split(undo: &[Step], others: &[Record]) -> (Vec<Step>, Vec<Step>) {
-    undo.iter().copied().partition(|s| match s {
-        Step::Sysctl { sysctl, .. } => others.iter().any(|r| r.needs.contains(sysctl)),
-        _ => false,
-    })
+    undo.iter().copied().partition(|s| others.iter().any(|r| r.rests_on(s)))
 }
 
 /// Hands steps that must wait to the first of `others` that rests on them.
 pub(super) fn hand_over(waiting: Vec<Step>, others: &mut [Record]) {
     for step in waiting {
-        let Step::Sysctl { sysctl, .. } = step else { continue };
-        if let Some(heir) = others.iter_mut().find(|r| r.needs.contains(&sysctl)) {
+        if let Some(heir) = others.iter_mut().find(|r| r.rests_on(&step)) {
             unite(&mut heir.undo, [step]);
         }
     }
@@ -105,7 +106,7 @@ pub(super) fn hand_over(waiting: Vec<Step>, others: &mut [Record]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Which;
+    use crate::host::{Sysctl, Which};
 
     fn identity(address: &str) -> Identity {
         Identity::new(vec![address.parse().unwrap()], None).unwrap()
@@ -134,7 +135,7 @@ mod tests {
         let step = restore(Which::ArpIgnore);
         let mut other = Record::new(&identity("192.0.2.11/24@eth0"));
         assert_eq!(split(&[step], std::slice::from_ref(&other)), (vec![], vec![step]));
-        other.needs = vec![Sysctl::of(Which::ArpIgnore, "eth0").unwrap()];
+        other.needs = vec![Need::Sysctl(Sysctl::of(Which::ArpIgnore, "eth0").unwrap())];
         let (waits, may) = split(&[step], std::slice::from_ref(&other));
         assert_eq!((waits.len(), may.len()), (1, 0));
         hand_over(waits, std::slice::from_mut(&mut other));

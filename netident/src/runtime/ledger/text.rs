@@ -8,7 +8,7 @@ use super::Record;
 use crate::frame::LinkIndex;
 use crate::host::{Macvlan, Name, OwnRoute, Sysctl, Which};
 use crate::identity::Address;
-use crate::plan::Step;
+use crate::plan::{Need, Step};
 
 /// Raised when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
@@ -61,7 +61,7 @@ pub(super) fn write(records: &[Record], boot: &str) -> String {
             addresses: r.addresses.iter().map(ToString::to_string).collect(),
             pending: r.pending.iter().filter_map(save).collect(),
             undo: r.undo.iter().filter_map(save).collect(),
-            needs: r.needs.iter().map(ToString::to_string).collect(),
+            needs: r.needs.iter().map(need).collect(),
         })
         .collect();
     let file = File { schema: SCHEMA, boot: boot.to_owned(), identities };
@@ -88,7 +88,7 @@ fn record(e: Entry) -> Result<Record, String> {
         addresses: addresses.collect::<Result<_, _>>()?,
         pending: steps(e.pending)?,
         undo: steps(e.undo)?,
-        needs: e.needs.iter().map(|s| sysctl(s)).collect::<Result<_, _>>()?,
+        needs: e.needs.iter().map(|s| load_need(s)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -136,6 +136,20 @@ fn load(saved: Saved) -> Result<Step, String> {
             link: LinkIndex(link),
         }),
     })
+}
+
+fn need(need: &Need) -> String {
+    match need {
+        Need::Sysctl(s) => s.to_string(),
+        Need::Mac(link) => format!("mac of link {}", link.0),
+    }
+}
+
+fn load_need(s: &str) -> Result<Need, String> {
+    match s.strip_prefix("mac of link ") {
+        Some(n) => n.parse().map(|n| Need::Mac(LinkIndex(n))).map_err(|_| format!("'{s}' is no link")),
+        None => sysctl(s).map(Need::Sysctl),
+    }
 }
 
 fn save_macvlan(m: Macvlan) -> SavedMacvlan {
@@ -190,7 +204,7 @@ mod tests {
                 Step::Sysctl { sysctl: ignore, from: 1, to: 0 },
             ],
             undo: vec![Step::Mac { link: eth, from: b, to: a }],
-            needs: vec![ignore],
+            needs: vec![Need::Sysctl(ignore), Need::Mac(eth)],
         }
     }
 
