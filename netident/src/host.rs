@@ -4,7 +4,7 @@
 
 mod around;
 
-pub use around::{ALIAS, Around, Macvlan, Name, OwnRoute, SeenMacvlan, Sysctl, Which};
+pub use around::{ALIAS, Around, Macvlan, Name, OtherRoute, OwnRoute, SeenMacvlan, Sysctl, Which, Whole};
 
 use std::net::IpAddr;
 

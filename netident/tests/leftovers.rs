@@ -30,7 +30,7 @@ const NEVER: usize = 1000;
 /// As the identity of [`identity`], for the command.
 fn arguments(mode: &str) -> String {
     let mac = match mode {
-        "macvlan" => " --virtual-mac vrrp:10",
+        "macvlan" | "beside" => " --virtual-mac vrrp:10",
         "link" => " --virtual-mac 02:00:00:00:00:0f --mac-mode link",
         _ => "",
     };
@@ -40,13 +40,19 @@ fn arguments(mode: &str) -> String {
 fn identity(mode: &str) -> Identity {
     let addresses = ["192.0.2.10/24@eth0", "2001:db8::10/64@eth0"].map(|a| a.parse().unwrap()).to_vec();
     let (mac, at) = match mode {
-        "macvlan" => (Some("vrrp:10".parse().unwrap()), MacMode::Macvlan),
+        "macvlan" | "beside" => (Some("vrrp:10".parse().unwrap()), MacMode::Macvlan),
         "link" => (Some("02:00:00:00:00:0f".parse().unwrap()), MacMode::Link),
         _ => (None, MacMode::Macvlan),
     };
-    let routes =
-        ["198.51.100.0/24 via 192.0.2.1 src 192.0.2.10 @eth0", "2001:db8:1::/48 src 2001:db8::10 @eth0"];
-    let routes = routes.map(|r| r.parse().unwrap()).to_vec();
+    // The first two stand beside the others' routes, the last two in their places.
+    let routes = [
+        "198.51.100.0/24 via 192.0.2.1 src 192.0.2.10 @eth0",
+        "2001:db8:1::/48 src 2001:db8::10 @eth0",
+        "default via 192.0.2.1 src 192.0.2.10 @eth0",
+        "default via 2001:db8::1 src 2001:db8::10 @eth0",
+    ];
+    let routes = if mode == "beside" { &routes[..2] } else { &routes[..] };
+    let routes = routes.iter().map(|r| r.parse().unwrap()).collect();
     Identity::new(addresses, mac).unwrap().with_mode(at).unwrap().with_routes(routes).unwrap()
 }
 
@@ -207,10 +213,10 @@ fn killed_and_the_record_lost_what_is_marked_is_found_all_the_same() {
             .filter(|l| !l.contains("/arp_ignore:") && !l.contains("/arp_announce:"))
             .fold(String::new(), |all, l| all + l + "\n")
     };
-    kill_a_take_everywhere("macvlan", |net, at, before| {
+    kill_a_take_everywhere("beside", |net, at, before| {
         std::fs::remove_dir_all(net.runtime_dir()).unwrap();
-        assert!(!killed(child(net, "kill release", "macvlan", NEVER)), "{at}");
-        // Only the sysctls of the link below are not known any more.
+        assert!(!killed(child(net, "kill release", "beside", NEVER)), "{at}");
+        // Only the sysctls of the link below (and routes that were replaced) are not known any more.
         let (before, now) = (sysctls(before), sysctls(&snapshot(net)));
         same(&format!("killed at {at}, record lost"), &before, &now);
         for name in ["arp_ignore", "arp_announce"] {
@@ -289,7 +295,7 @@ fn refused_at_every_step_that_another_can_spoil_it_is_rolled_back() {
             }
             at += 1;
         }
-        assert!(refused >= if mode == "macvlan" { 20 } else { 4 }, "{mode}: {refused} of {at}");
+        assert!(refused >= if mode == "macvlan" { 22 } else { 6 }, "{mode}: {refused} of {at}");
     }
 }
 
@@ -369,6 +375,14 @@ fn spoil(step: &Step) {
         }
         Step::Mark(m) | Step::Up(m) => ip(&format!("link del {}", m.name)),
         Step::Tune { sysctl, .. } => ip(&format!("link del {}", sysctl.link)),
+        // Without its address, a route cannot prefer it.
+        Step::SwapRoute { new, .. } if std::env::var(MODE).is_ok_and(|m| m == "macvlan") => {
+            ip(&format!("link del nid{}-10-2", if new.destination.addr().is_ipv4() { 4 } else { 6 }));
+        }
+        Step::SwapRoute { new, .. } => {
+            let len = if new.destination.addr().is_ipv4() { 24 } else { 64 };
+            ip(&format!("addr del {}/{len} dev eth0", new.source.unwrap()));
+        }
         Step::Add { link, net, .. } if link.0 > 0x3fff => {
             ip(&format!("link del nid{}-10-2", if net.addr().is_ipv4() { 4 } else { 6 }));
         }
@@ -377,7 +391,7 @@ fn spoil(step: &Step) {
             println!("SPOILT addr del {net} dev eth0");
         }
         Step::AddRoute(r) => {
-            let via = r.via.map_or(String::new(), |v| format!(" via {v}"));
+            let via = r.via.map_or_else(String::new, |v| format!(" via {v}"));
             ip(&format!("route add {}{via} dev eth0", r.destination));
             println!("SPOILT route del {}", r.destination);
         }

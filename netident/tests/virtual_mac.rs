@@ -233,19 +233,20 @@ fn a_route_prefers_the_address_and_goes_with_it() {
     assert!(net.netident(A, &format!("take {all}")).1.starts_with("already so"));
     assert_eq!(net.netident(A, &format!("release {all}")).0, 0);
     assert_eq!(routes(A), before);
-    // One that stands there already is not ours to take.
-    let plain = "take --address 192.0.2.10/24@eth0 --route";
-    let arguments = ["default via 192.0.2.1 src 192.0.2.10 @eth0"];
-    let host = net.host(A);
-    let done = Command::new("ip")
-        .args(["netns", "exec", &host, env!("CARGO_BIN_EXE_netident")])
-        .args(plain.split(' '))
-        .args(arguments)
-        .env("NETIDENT_RUNTIME_DIR", net.runtime_dir())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(done.stderr).unwrap();
-    assert!(done.status.code() == Some(1) && text.contains("another metric"), "{text}");
+    // Where another's route stands it is replaced, and comes back.
+    let file_of = |text: &str| std::fs::write(&file, text).unwrap();
+    file_of("address = ['192.0.2.10/24@eth0']\nroute = ['default via 192.0.2.1 src 192.0.2.10 @eth0']\n");
+    let (code, text) = net.netident(A, &format!("take {all}"));
+    assert_eq!(code, 0, "{text}");
+    assert!(net.ip(A, "route get 203.0.113.9").contains("src 192.0.2.10"), "{}", routes(A));
+    assert_eq!(net.ip(A, "route show default").lines().count(), 1);
+    assert_eq!(net.netident(A, &format!("release {all}")).0, 0);
+    assert_eq!(routes(A), before);
+    // Not one that could not be put back as it was.
+    net.ip(A, "route replace default via 192.0.2.1 dev eth0 mtu 1400");
+    let before = routes(A);
+    let (code, text) = net.netident(A, &format!("take {all}"));
+    assert!(code == 1 && text.contains("another metric"), "{text}");
     assert!(!net.stands(A, "192.0.2.10") && routes(A) == before);
     std::fs::remove_file(file).unwrap();
 }

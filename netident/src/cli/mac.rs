@@ -153,7 +153,8 @@ pub(crate) fn show(host: &Host, text: &mut String) -> (Vec<Value>, Vec<Value>) {
         .iter()
         .map(|r| {
             let via = r.via.map_or_else(String::new, |v| format!(" via {v}"));
-            let what = format!("{}{via} src {} metric {}", r.destination, r.source, r.metric);
+            let src = r.source.map_or_else(|| " src LOST".into(), |s| format!(" src {s}"));
+            let what = format!("{}{via}{src} metric {}", r.destination, r.metric);
             let _ = writeln!(text, "{what:<40} {:<16} route made by netident", host.name(r.link));
             json!({ "to": r.destination.to_string(), "via": r.via, "src": r.source, "metric": r.metric,
                 "link": host.name(r.link) })

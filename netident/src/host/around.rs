@@ -47,12 +47,41 @@ pub struct OwnRoute {
     pub destination: IpNet,
     /// By which router.
     pub via: Option<IpAddr>,
-    /// The preferred source.
-    pub source: IpAddr,
+    /// The preferred source; lost where IPv6 lost the address and kept the route.
+    pub source: Option<IpAddr>,
     /// Its metric, as the kernel counts it: 0 where none is said for IPv4, 1024 for IPv6.
     pub metric: u32,
     /// On which link.
     pub link: LinkIndex,
+}
+
+impl OwnRoute {
+    /// Whether it is the same but for its preferred source.
+    #[must_use]
+    pub fn is_at(&self, o: &Self) -> bool {
+        Self { source: None, ..*self } == Self { source: None, ..*o }
+    }
+}
+
+/// A route of somebody else, as far as it is needed to put it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherRoute {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// By which router.
+    pub via: Option<IpAddr>,
+    /// The preferred source.
+    pub source: Option<IpAddr>,
+    /// Its metric.
+    pub metric: u32,
+    /// On which link.
+    pub link: LinkIndex,
+    /// Who made it (rtm_protocol).
+    pub protocol: u8,
+    /// How far it reaches (rtm_scope).
+    pub scope: u8,
+    /// Its router is on the link whatever the addresses say (RTNH_F_ONLINK).
+    pub onlink: bool,
 }
 
 /// A sysctl of a link, or of all.
@@ -140,6 +169,15 @@ impl Which {
     }
 }
 
+/// Whether a route could be put back as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// It is all there.
+    Yes,
+    /// It has more to it: several routers, metrics, a lifetime.
+    No,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Around {
@@ -147,6 +185,8 @@ pub struct Around {
     pub macvlans: Vec<SeenMacvlan>,
     /// Routes of ours, by their protocol number.
     pub routes: Vec<OwnRoute>,
+    /// Routes of others in the main table, and whether the fields here are all that they are.
+    pub others: Vec<(OtherRoute, Whole)>,
     /// The ARP sysctls of each Ethernet link and of `all`, with their values.
     pub sysctls: Vec<(Sysctl, i32)>,
     /// MACs that cards were made with (IFLA_PERM_ADDRESS), where the kernel knows them.

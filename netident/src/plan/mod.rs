@@ -85,6 +85,17 @@ pub enum Obstacle {
         /// What it would have to be.
         good: i32,
     },
+    /// A route stands that could not be put back as it was.
+    #[error(
+        "a route to {destination} with metric {metric} is there that could not be put back as it is (several routers, \
+         a lifetime, or metrics of its own): give yours another metric, the lower wins"
+    )]
+    RouteThere {
+        /// Where it leads.
+        destination: IpNet,
+        /// Its metric.
+        metric: u32,
+    },
     /// A link cannot be given back its MAC.
     #[error(
         "{link} has the virtual MAC {mac}, and nothing tells which one it had before: `ip link set {link} address OLD`"

@@ -47,7 +47,7 @@ pub fn release_recorded(
     }
     // The last first: a secondary that is named here is removed before the address it hangs on.
     removes.reverse();
-    let mut plan = ReleasePlan { steps: routes(host, identity), ..ReleasePlan::default() };
+    let mut plan = ReleasePlan { steps: routes(host, identity, recorded), ..ReleasePlan::default() };
     plan.steps.extend(removes);
     for m in macvlans {
         if bears_others(host, &m, &plan.steps) {
@@ -110,14 +110,20 @@ fn secondaries<'h>(host: &'h Host, first: &'h Held) -> impl Iterator<Item = &'h 
     })
 }
 
-/// The identity's routes that stand, the last first.
-fn routes(host: &Host, identity: &Identity) -> Vec<Step> {
+/// The identity's routes that stand, the last first; what stood in their place before is put back.
+fn routes(host: &Host, identity: &Identity, recorded: &[Step]) -> Vec<Step> {
     let wanted = identity.routes().iter().rev();
-    wanted
+    let standing = wanted
         .filter_map(|r| Some(take::own(r, host.link(&r.link)?.index)))
-        .filter(|r| host.around.routes.contains(r))
-        .map(Step::RemoveRoute)
-        .collect()
+        .filter(|r| host.around.routes.iter().any(|o| o.is_at(r)));
+    let swapped = needed(host, recorded).into_iter().filter(|s| matches!(s, Step::RestoreRoute { .. }));
+    let mut steps: Vec<Step> = swapped.collect();
+    for r in standing {
+        if !steps.iter().any(|s| matches!(s, Step::RestoreRoute { new, .. } if new.is_at(&r))) {
+            steps.push(Step::RemoveRoute(r));
+        }
+    }
+    steps
 }
 
 /// Links that still have the virtual MAC: the record knows what they had before, else the card itself does.

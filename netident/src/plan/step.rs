@@ -4,13 +4,13 @@ use ipnet::IpNet;
 use pnet_base::MacAddr;
 
 use crate::frame::LinkIndex;
-use crate::host::{Macvlan, OwnRoute, Sysctl};
+use crate::host::{Macvlan, OtherRoute, OwnRoute, Sysctl};
 
 /// One change to the host.
 ///
 /// ```text
-///   take      Sysctl* (base)  Create  Mark  Tune*  Up  | Mac | Add*  AddRoute*
-///   release   RemoveRoute*  Remove*  Down  Delete      | Mac | Sysctl* (base)
+///   take      Sysctl* (base)  Create  Mark  Tune*  Up  | Mac | Add*  AddRoute* SwapRoute*
+///   release   RemoveRoute* RestoreRoute*  Remove*  Down  Delete      | Mac | Sysctl* (base)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -70,6 +70,20 @@ pub enum Step {
     AddRoute(OwnRoute),
     /// Remove a route.
     RemoveRoute(OwnRoute),
+    /// Put a route of ours in the place of another's: same destination, same metric.
+    SwapRoute {
+        /// The other's.
+        old: OtherRoute,
+        /// Ours.
+        new: OwnRoute,
+    },
+    /// Put the other's back.
+    RestoreRoute {
+        /// The other's.
+        old: OtherRoute,
+        /// Ours.
+        new: OwnRoute,
+    },
 }
 
 impl Step {
@@ -84,12 +98,14 @@ impl Step {
             Self::Up(m) => Some(Self::Down(m)),
             Self::Mac { link, from, to } => Some(Self::Mac { link, from: to, to: from }),
             Self::AddRoute(r) => Some(Self::RemoveRoute(r)),
+            Self::SwapRoute { old, new } => Some(Self::RestoreRoute { old, new }),
             Self::Mark(_)
             | Self::Tune { .. }
             | Self::Remove { .. }
             | Self::Down(_)
             | Self::Delete(_)
-            | Self::RemoveRoute(_) => None,
+            | Self::RemoveRoute(_)
+            | Self::RestoreRoute { .. } => None,
         }
     }
 }

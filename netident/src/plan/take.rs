@@ -9,7 +9,7 @@ use super::release::given_back;
 use super::{Need, Obstacle, PrefixRoute, Speaker, Step, undo_of};
 use crate::campaign::Voice;
 use crate::frame::LinkIndex;
-use crate::host::{Host, Link, Macvlan, OwnRoute};
+use crate::host::{Host, Link, Macvlan, OtherRoute, OwnRoute, Whole};
 use crate::identity::{Address, Identity, WantedRoute};
 
 /// Neighbours asked from one address at the most; routers come first.
@@ -48,7 +48,10 @@ pub fn take(host: &Host, identity: &Identity) -> Result<TakePlan, Obstacle> {
         let link = host.link(&route.link).ok_or_else(|| Obstacle::NoLink(route.link.to_string()))?;
         let route = own(route, link.index);
         if !host.around.routes.contains(&route) {
-            plan.steps.push(Step::AddRoute(route));
+            // One that lost its preferred source is of no use.
+            let lame = host.around.routes.iter().filter(|r| r.is_at(&route));
+            plan.steps.extend(lame.map(|r| Step::RemoveRoute(*r)));
+            plan.steps.push(beside_or_instead(host, route)?);
         }
     }
     plan.undo = undo_of(&plan.steps);
@@ -132,12 +135,23 @@ pub(super) fn rest(host: &Host, identity: &Identity, link: LinkIndex, mac: MacAd
         .collect()
 }
 
+/// How a route of ours comes in: where another's stands with the same destination and metric, in its place.
+fn beside_or_instead(host: &Host, new: OwnRoute) -> Result<Step, Obstacle> {
+    let same = |o: &&(OtherRoute, Whole)| o.0.destination == new.destination && o.0.metric == new.metric;
+    let mut there = host.around.others.iter().filter(same);
+    match (there.next(), there.next()) {
+        (None, _) => Ok(Step::AddRoute(new)),
+        (Some((old, Whole::Yes)), None) => Ok(Step::SwapRoute { old: *old, new }),
+        _ => Err(Obstacle::RouteThere { destination: new.destination, metric: new.metric }),
+    }
+}
+
 /// A route of the identity as the kernel will show it.
 pub(super) fn own(route: &WantedRoute, link: LinkIndex) -> OwnRoute {
     // IP6_RT_PRIO_USER: what the kernel makes of no metric.
     let usual = if route.destination.addr().is_ipv4() { 0 } else { 1024 };
     let metric = route.metric.filter(|m| *m != 0).unwrap_or(usual);
-    OwnRoute { destination: route.destination, via: route.via, source: route.source, metric, link }
+    OwnRoute { destination: route.destination, via: route.via, source: Some(route.source), metric, link }
 }
 
 fn usable<'h>(host: &'h Host, address: &Address) -> Result<&'h Link, Obstacle> {

@@ -4,7 +4,7 @@
 //! of the take it belongs to, any number of times; when nothing is left of it, the undoing is proven.
 
 use super::Step;
-use crate::host::{Held, Host, Macvlan};
+use crate::host::{Held, Host, Macvlan, OtherRoute, OwnRoute};
 
 /// Those of `undo` that `host` still needs, in order.
 #[must_use]
@@ -23,15 +23,27 @@ fn is_needed(host: &Host, step: &Step, all: &[Step]) -> bool {
             let up = host.around.macvlan(m.index).is_some_and(|seen| seen.up);
             up && stands(host, &m) && !bears_others(host, &m, all)
         }
-        Step::RemoveRoute(r) => host.around.routes.contains(&r),
+        Step::RemoveRoute(r) => host.around.routes.iter().any(|o| o.is_at(&r)),
+        Step::RestoreRoute { old, new } => is_missed(host, &old, &new),
         // No step of these undoes anything.
         Step::Add { .. }
         | Step::Create(_)
         | Step::Mark(_)
         | Step::Tune { .. }
         | Step::Up(_)
-        | Step::AddRoute(_) => false,
+        | Step::AddRoute(_)
+        | Step::SwapRoute { .. } => false,
     }
+}
+
+/// Whether `old` must be put back: `new` stands in its place, or nothing does (the kernel removes a route along with
+/// the address it prefers). On a link that is down it would be gone anyway.
+fn is_missed(host: &Host, old: &OtherRoute, new: &OwnRoute) -> bool {
+    let up = host.links.iter().any(|l| l.index == old.link && l.up);
+    let same = |destination, metric| destination == old.destination && metric == old.metric;
+    let taken = host.around.others.iter().any(|(o, _)| same(o.destination, o.metric))
+        || host.around.routes.iter().any(|o| !o.is_at(new) && same(o.destination, o.metric));
+    up && !taken
 }
 
 /// Whether this very macvlan is there: number, name, MAC and base.

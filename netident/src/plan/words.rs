@@ -30,11 +30,22 @@ impl Step {
             }
             Self::AddRoute(r) => format!("add the route {}", route(host, &r)),
             Self::RemoveRoute(r) => format!("remove the route {}", route(host, &r)),
+            Self::SwapRoute { old, new } => {
+                format!("replace the route {} by the route {}", other(host, &old), route(host, &new))
+            }
+            Self::RestoreRoute { old, .. } => format!("put back the route {}", other(host, &old)),
         }
     }
 }
 
+fn other(host: &Host, r: &crate::host::OtherRoute) -> String {
+    let via = r.via.map_or_else(String::new, |v| format!(" via {v}"));
+    let src = r.source.map_or_else(String::new, |s| format!(" src {s}"));
+    format!("to {}{via}{src} metric {} on {}", r.destination, r.metric, host.name(r.link))
+}
+
 fn route(host: &Host, r: &crate::host::OwnRoute) -> String {
     let via = r.via.map_or_else(String::new, |v| format!(" via {v}"));
-    format!("to {}{via} src {} metric {} on {}", r.destination, r.source, r.metric, host.name(r.link))
+    let src = r.source.map_or_else(String::new, |s| format!(" src {s}"));
+    format!("to {}{via}{src} metric {} on {}", r.destination, r.metric, host.name(r.link))
 }

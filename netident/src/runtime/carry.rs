@@ -15,7 +15,7 @@ use crate::system::{SystemError, sysctl};
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// The kernel refused one.
-    Refused(Step, io::Error),
+    Refused(Box<Step>, io::Error),
     /// A signal asks for an end.
     Signal(Caught),
     /// The kernel could not be asked.
@@ -38,7 +38,7 @@ pub(super) fn carry(netlink: &mut Netlink, steps: &[Step], keep: &mut dyn Keep) 
             steps[at..].iter().take_while(|s| by_file(s).is_none()).count()
         };
         for (step, end) in steps[at..at + len].iter().zip(perform(netlink, &steps[at..at + len])?) {
-            end.map_err(|e| Stopped::Refused(*step, e))?;
+            end.map_err(|e| Stopped::Refused(Box::new(*step), e))?;
         }
         at += len;
         if let Some(signal) = keep.passed(Moment::Steps(at)) {

@@ -84,7 +84,7 @@ pub fn take_kept(
 /// Why a take that had begun did not come to its end.
 enum Cause {
     Stopped(Stopped),
-    NotSo(Step, &'static str),
+    NotSo(Box<Step>, &'static str),
     Claimed(IpAddr, MacAddr),
     Ledger(LedgerError),
 }
@@ -130,15 +130,17 @@ fn establish(
 impl Cause {
     fn failure(self, host: &Host, undone: Undone) -> Failure {
         match self {
-            Self::Stopped(Stopped::Refused(step, source)) => Failure::refused(host, step, source, undone),
+            Self::Stopped(Stopped::Refused(step, source)) => Failure::refused(host, *step, source, undone),
             Self::Stopped(Stopped::Signal(signal)) => Failure::Interrupted { signal, undone },
             Self::Stopped(Stopped::System(source)) => Failure::Broken { source, undone },
             Self::Claimed(ip, by) => Failure::Contested { ip, by, undone },
             Self::Ledger(e) => Failure::Ledger(e),
-            Self::NotSo(Step::Add { link, net, .. }, shown) => {
-                Failure::NotSo { net, link: host.name(link).to_owned(), shown }
-            }
-            Self::NotSo(step, shown) => Failure::StepNotSo { step: step.words(host), shown },
+            Self::NotSo(step, shown) => match *step {
+                Step::Add { link, net, .. } => {
+                    Failure::NotSo { net, link: host.name(link).to_owned(), shown }
+                }
+                other => Failure::StepNotSo { step: other.words(host), shown },
+            },
         }
     }
 }
@@ -151,7 +153,7 @@ fn read_back(netlink: &mut Netlink, before: &Host, steps: &[Step]) -> Result<(),
         netlink.host()?
     };
     match steps.iter().find_map(|s| Some((*s, wrong(&now, s)?))) {
-        Some((step, shown)) => Err(Cause::NotSo(step, shown)),
+        Some((step, shown)) => Err(Cause::NotSo(Box::new(step), shown)),
         None => Ok(()),
     }
 }
@@ -180,7 +182,13 @@ fn wrong(now: &Host, step: &Step) -> Option<&'static str> {
         Step::Mac { link, to, .. } => {
             unless(now.links.iter().any(|l| l.index == link && l.mac == Some(to)), "it has another MAC")
         }
-        Step::AddRoute(r) => unless(now.around.routes.contains(&r), "it is not there"),
-        Step::Remove { .. } | Step::Down(_) | Step::Delete(_) | Step::RemoveRoute(_) => None,
+        Step::AddRoute(r) | Step::SwapRoute { new: r, .. } => {
+            unless(now.around.routes.contains(&r), "it is not there")
+        }
+        Step::Remove { .. }
+        | Step::Down(_)
+        | Step::Delete(_)
+        | Step::RemoveRoute(_)
+        | Step::RestoreRoute { .. } => None,
     }
 }

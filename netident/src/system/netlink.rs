@@ -74,6 +74,7 @@ impl Netlink {
             if let RouteNetlinkMessage::NewRoute(m) = m {
                 host.routes.extend(route(&m));
                 host.around.routes.extend(links::own_route(&m));
+                host.around.others.extend(links::other_route(&m));
             }
         }
         let all = NeighbourMessage::default();
@@ -256,6 +257,8 @@ fn request(step: &Step) -> Option<(RouteNetlinkMessage, u16)> {
         Step::Mac { link, to, .. } => links::set_mac(link, to),
         Step::AddRoute(r) => links::add_route(r),
         Step::RemoveRoute(r) => links::remove_route(r),
+        Step::SwapRoute { new, .. } => links::swap_route(new),
+        Step::RestoreRoute { old, .. } => links::restore_route(old),
         Step::Sysctl { .. } | Step::Tune { .. } => return None,
     })
 }

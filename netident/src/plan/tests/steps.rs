@@ -2,7 +2,7 @@
 //! wherever they stopped.
 
 use super::*;
-use crate::host::{Macvlan, SeenMacvlan, Sysctl, Which};
+use crate::host::{Macvlan, OtherRoute, SeenMacvlan, Sysctl, Which, Whole};
 use crate::identity::MacMode;
 
 const VRRP4: MacAddr = MacAddr(0, 0, 0x5e, 0, 1, 10);
@@ -18,10 +18,24 @@ fn ready() -> Host {
     seen(&mut h, "eth0", [0, 0]);
     seen(&mut h, "eth1", [0, 0]);
     seen(&mut h, "all", [0, 0]);
+    h.around.others.push((default_route(), Whole::Yes));
     for which in [Which::ArpFilter, Which::RpFilter] {
         h.around.sysctls.push((Sysctl::of(which, "all").unwrap(), 0));
     }
     h
+}
+
+fn default_route() -> OtherRoute {
+    OtherRoute {
+        destination: net("0.0.0.0/0"),
+        via: Some("192.0.2.1".parse().unwrap()),
+        source: None,
+        metric: 0,
+        link: ETH0,
+        protocol: 3,
+        scope: 0,
+        onlink: false,
+    }
 }
 
 fn with_mac(addresses: &[&str], mac: &str) -> Identity {
@@ -63,14 +77,24 @@ fn perform(h: &mut Host, step: &Step) {
             l.mac = Some(to);
         }
         Step::AddRoute(r) => h.around.routes.push(r),
-        Step::RemoveRoute(r) => h.around.routes.retain(|o| *o != r),
+        Step::RemoveRoute(r) => h.around.routes.retain(|o| !o.is_at(&r)),
+        Step::SwapRoute { old, new } => {
+            h.around.others.retain(|(o, _)| *o != old);
+            h.around.routes.push(new);
+        }
+        Step::RestoreRoute { old, new } => {
+            h.around.routes.retain(|o| !o.is_at(&new));
+            h.around.others.push((old, Whole::Yes));
+        }
     }
 }
 
-/// Every kind of step: IPv4 and IPv6 on macvlans, a route. And the same on the link itself.
+/// Every kind of step: IPv4 and IPv6 on macvlans, a route beside the default one and one in its place. And the same
+/// on the link itself.
 fn everything() -> [(&'static str, Identity); 3] {
     let route = |i: Identity| {
-        i.with_routes(vec!["default via 192.0.2.1 src 192.0.2.10 metric 50 @eth0".parse().unwrap()]).unwrap()
+        let routes = ["default via 192.0.2.1 src 192.0.2.10 metric 50 @eth0", "default src 192.0.2.10 @eth0"];
+        i.with_routes(routes.iter().map(|r| r.parse().unwrap()).collect()).unwrap()
     };
     let both = ["192.0.2.10/24@eth0", "2001:db8::10/64@eth0"];
     [
@@ -108,6 +132,8 @@ fn a_virtual_mac_on_a_macvlan_step_by_step() {
             "add 192.0.2.10/24 on ?, beside the route its subnet has",
             "add 2001:db8::10/64 on ?, with a route to its subnet",
             "add the route to 0.0.0.0/0 via 192.0.2.1 src 192.0.2.10 metric 50 on eth0",
+            "replace the route to 0.0.0.0/0 via 192.0.2.1 metric 0 on eth0 by the route to 0.0.0.0/0 src \
+             192.0.2.10 metric 0 on eth0",
         ]
     );
 }
@@ -117,7 +143,7 @@ fn a_virtual_mac_on_the_link_step_by_step_and_its_other_addresses_are_announced(
     let (h, (_, vip)) = (ready(), everything()[1].clone());
     let plan = take(&h, &vip).unwrap();
     assert_eq!(plan.steps[0].words(&h), "change the MAC of eth0 from 02:00:00:00:00:0a to 02:00:00:00:00:0f");
-    assert_eq!(plan.steps.len(), 4);
+    assert_eq!(plan.steps.len(), 5);
     let speak: Vec<_> = plan.speakers.iter().map(|(v, _)| (v.ip.to_string(), v.mac.5)).collect();
     let all = ["192.0.2.10", "2001:db8::10", "192.0.2.2", "2001:db8::2"];
     assert_eq!(speak, all.map(|ip| (ip.to_owned(), 0x0f)));
@@ -245,4 +271,33 @@ fn sysctls_that_forbid_it_and_a_name_that_is_taken_are_obstacles() {
     let mut h = ready();
     h.links.push(Link { index: LinkIndex(9), name: "nid4-10-2".into(), ..h.links[0].clone() });
     assert!(matches!(take(&h, &vip), Err(Obstacle::NameTaken(_))));
+}
+
+#[test]
+fn a_route_that_could_not_be_put_back_is_not_replaced_and_one_put_there_since_is_left() {
+    let vip = identity(&["192.0.2.10/24@eth0"])
+        .with_routes(vec!["default via 192.0.2.1 src 192.0.2.10 @eth0".parse().unwrap()])
+        .unwrap();
+    let mut h = ready();
+    h.around.others[0].1 = Whole::No;
+    assert!(matches!(take(&h, &vip), Err(Obstacle::RouteThere { .. })));
+    h.around.others = vec![(default_route(), Whole::Yes), (default_route(), Whole::Yes)];
+    assert!(matches!(take(&h, &vip), Err(Obstacle::RouteThere { .. })), "which of two?");
+    let before = ready();
+    let plan = take(&before, &vip).unwrap();
+    let mut h = before.clone();
+    plan.steps.iter().for_each(|s| perform(&mut h, s));
+    // The kernel took our route away along with the address: the other's is missed all the same.
+    h.around.routes.clear();
+    assert!(needed(&h, &plan.undo).iter().any(|s| matches!(s, Step::RestoreRoute { .. })));
+    // Or left it without its source, as IPv6 does: found all the same, and taken anew.
+    let mut lame = before.clone();
+    plan.steps.iter().for_each(|s| perform(&mut lame, s));
+    lame.around.routes.iter_mut().for_each(|r| r.source = None);
+    assert!(needed(&lame, &plan.undo).iter().any(|s| matches!(s, Step::RestoreRoute { .. })));
+    let again = take(&lame, &vip).unwrap().steps;
+    assert!(matches!(again[..], [Step::RemoveRoute(_), Step::AddRoute(_)]), "{again:?}");
+    // An administrator set one of his own meanwhile.
+    h.around.others.push((OtherRoute { metric: 0, protocol: 4, ..default_route() }, Whole::Yes));
+    assert!(!needed(&h, &plan.undo).iter().any(|s| matches!(s, Step::RestoreRoute { .. })));
 }

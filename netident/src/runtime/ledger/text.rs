@@ -1,12 +1,14 @@
 //! A ledger as text: JSON, so that it can be read in an emergency.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::frame::LinkIndex;
-use crate::host::{Macvlan, Name, OwnRoute, Sysctl, Which};
+use crate::host::{Macvlan, Name, OtherRoute, OwnRoute, Sysctl, Which};
 use crate::identity::Address;
 use crate::plan::{Need, Step};
 
@@ -40,10 +42,33 @@ enum Saved {
     SetMac { link: u32, from: String, to: String },
     SetDown(SavedMacvlan),
     Delete(SavedMacvlan),
-    RemoveRoute { to: IpText, via: Option<std::net::IpAddr>, src: std::net::IpAddr, metric: u32, link: u32 },
+    RemoveRoute(SavedRoute),
+    RestoreRoute { old: SavedOther, new: SavedRoute },
 }
 
 type IpText = String;
+
+#[derive(Serialize, Deserialize)]
+struct SavedRoute {
+    to: IpText,
+    via: Option<IpAddr>,
+    src: Option<IpAddr>,
+    metric: u32,
+    link: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedOther {
+    to: IpText,
+    via: Option<IpAddr>,
+    src: Option<IpAddr>,
+    metric: u32,
+    link: u32,
+    protocol: u8,
+    scope: u8,
+    onlink: bool,
+}
 
 #[derive(Serialize, Deserialize)]
 struct SavedMacvlan {
@@ -101,25 +126,20 @@ fn save(step: &Step) -> Option<Saved> {
         }
         Step::Down(m) => Saved::SetDown(save_macvlan(m)),
         Step::Delete(m) => Saved::Delete(save_macvlan(m)),
-        Step::RemoveRoute(r) => Saved::RemoveRoute {
-            to: r.destination.to_string(),
-            via: r.via,
-            src: r.source,
-            metric: r.metric,
-            link: r.link.0,
-        },
+        Step::RemoveRoute(r) => Saved::RemoveRoute(save_route(r)),
+        Step::RestoreRoute { old, new } => Saved::RestoreRoute { old: save_other(old), new: save_route(new) },
         // None of these undoes anything: see `Step::undo`.
         Step::Add { .. }
         | Step::Create(_)
         | Step::Mark(_)
         | Step::Tune { .. }
         | Step::Up(_)
-        | Step::AddRoute(_) => return None,
+        | Step::AddRoute(_)
+        | Step::SwapRoute { .. } => return None,
     })
 }
 
 fn load(saved: Saved) -> Result<Step, String> {
-    let net = |s: &str| s.parse::<IpNet>().map_err(|_| format!("'{s}' is no network"));
     Ok(match saved {
         Saved::RemoveAddress { net: n, link } => Step::Remove { link: LinkIndex(link), net: net(&n)? },
         Saved::SetSysctl { sysctl: s, from, to } => Step::Sysctl { sysctl: sysctl(&s)?, from, to },
@@ -128,14 +148,33 @@ fn load(saved: Saved) -> Result<Step, String> {
         }
         Saved::SetDown(m) => Step::Down(macvlan(&m)?),
         Saved::Delete(m) => Step::Delete(macvlan(&m)?),
-        Saved::RemoveRoute { to, via, src, metric, link } => Step::RemoveRoute(OwnRoute {
-            destination: net(&to)?,
-            via,
-            source: src,
-            metric,
-            link: LinkIndex(link),
-        }),
+        Saved::RemoveRoute(r) => Step::RemoveRoute(route(&r)?),
+        Saved::RestoreRoute { old, new } => Step::RestoreRoute { old: other(&old)?, new: route(&new)? },
     })
+}
+
+fn save_route(r: OwnRoute) -> SavedRoute {
+    SavedRoute { to: r.destination.to_string(), via: r.via, src: r.source, metric: r.metric, link: r.link.0 }
+}
+
+fn route(r: &SavedRoute) -> Result<OwnRoute, String> {
+    let (via, source, metric) = (r.via, r.src, r.metric);
+    Ok(OwnRoute { destination: net(&r.to)?, via, source, metric, link: LinkIndex(r.link) })
+}
+
+fn save_other(r: OtherRoute) -> SavedOther {
+    let OtherRoute { destination, via, source: src, metric, link, protocol, scope, onlink } = r;
+    SavedOther { to: destination.to_string(), via, src, metric, link: link.0, protocol, scope, onlink }
+}
+
+fn other(r: &SavedOther) -> Result<OtherRoute, String> {
+    let SavedOther { ref to, via, src: source, metric, link, protocol, scope, onlink } = *r;
+    let (destination, link) = (net(to)?, LinkIndex(link));
+    Ok(OtherRoute { destination, via, source, metric, link, protocol, scope, onlink })
+}
+
+fn net(s: &str) -> Result<IpNet, String> {
+    s.parse().map_err(|_| format!("'{s}' is no network"))
 }
 
 fn need(need: &Need) -> String {
@@ -190,7 +229,7 @@ mod tests {
         let route = OwnRoute {
             destination: "0.0.0.0/0".parse().unwrap(),
             via,
-            source: "192.0.2.10".parse().unwrap(),
+            source: "192.0.2.10".parse().ok(),
             metric: 50,
             link: eth,
         };
@@ -203,7 +242,22 @@ mod tests {
                 Step::Delete(m),
                 Step::Sysctl { sysctl: ignore, from: 1, to: 0 },
             ],
-            undo: vec![Step::Mac { link: eth, from: b, to: a }],
+            undo: vec![
+                Step::Mac { link: eth, from: b, to: a },
+                Step::RestoreRoute {
+                    old: OtherRoute {
+                        destination: route.destination,
+                        via,
+                        source: None,
+                        metric: 50,
+                        link: eth,
+                        protocol: 3,
+                        scope: 0,
+                        onlink: true,
+                    },
+                    new: route,
+                },
+            ],
             needs: vec![Need::Sysctl(ignore), Need::Mac(eth)],
         }
     }

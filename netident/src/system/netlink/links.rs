@@ -3,19 +3,20 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RoutePreference, RouteProtocol,
+    RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use pnet_base::MacAddr;
 
 use super::{OURS, ip_of};
 use crate::frame::LinkIndex;
-use crate::host::{ALIAS, Macvlan, Name, OwnRoute, SeenMacvlan};
+use crate::host::{ALIAS, Macvlan, Name, OtherRoute, OwnRoute, SeenMacvlan, Whole};
 
 /// A macvlan, down, with that number.
 pub(super) fn create(m: Macvlan) -> (RouteNetlinkMessage, u16) {
@@ -74,9 +75,24 @@ pub(super) fn add_route(r: OwnRoute) -> (RouteNetlinkMessage, u16) {
     (RouteNetlinkMessage::NewRoute(route(r)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// A route, removed.
+/// A route, removed, whatever source it prefers by now.
 pub(super) fn remove_route(r: OwnRoute) -> (RouteNetlinkMessage, u16) {
-    (RouteNetlinkMessage::DelRoute(route(r)), 0)
+    (RouteNetlinkMessage::DelRoute(route(OwnRoute { source: None, ..r })), 0)
+}
+
+/// A route of ours in the place of another's.
+pub(super) fn swap_route(r: OwnRoute) -> (RouteNetlinkMessage, u16) {
+    (RouteNetlinkMessage::NewRoute(route(r)), NLM_F_CREATE | NLM_F_REPLACE)
+}
+
+/// Another's route, put back: in the place of ours, or where nothing is.
+pub(super) fn restore_route(old: OtherRoute) -> (RouteNetlinkMessage, u16) {
+    let OtherRoute { destination, via, metric, link, .. } = old;
+    let mut m = route(OwnRoute { destination, via, source: old.source, metric, link });
+    m.header.protocol = old.protocol.into();
+    m.header.scope = old.scope.into();
+    m.header.flags = if old.onlink { RouteFlags::Onlink } else { RouteFlags::empty() };
+    (RouteNetlinkMessage::NewRoute(m), NLM_F_CREATE | NLM_F_REPLACE)
 }
 
 fn route(r: OwnRoute) -> RouteMessage {
@@ -98,7 +114,7 @@ fn route(r: OwnRoute) -> RouteMessage {
     if let Some(via) = r.via {
         m.attributes.push(RouteAttribute::Gateway(address(via)));
     }
-    m.attributes.push(RouteAttribute::PrefSource(address(r.source)));
+    m.attributes.extend(r.source.map(|s| RouteAttribute::PrefSource(address(s))));
     if r.metric != 0 {
         m.attributes.push(RouteAttribute::Priority(r.metric));
     }
@@ -133,7 +149,39 @@ pub(super) fn own_route(m: &RouteMessage) -> Option<OwnRoute> {
         }
     }
     let destination = IpNet::new(destination, m.header.destination_prefix_length).ok()?;
-    Some(OwnRoute { destination, via, source: source?, metric, link: link? })
+    Some(OwnRoute { destination, via, source, metric, link: link? })
+}
+
+/// A route of somebody else's in the main table.
+pub(super) fn other_route(m: &RouteMessage) -> Option<(OtherRoute, Whole)> {
+    let h = &m.header;
+    if u8::from(h.protocol) == OURS || h.table != RouteHeader::RT_TABLE_MAIN || h.kind != RouteType::Unicast {
+        return None;
+    }
+    let zero: IpAddr = match h.address_family {
+        AddressFamily::Inet => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        AddressFamily::Inet6 => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        _ => return None,
+    };
+    let lives = matches!(h.protocol, RouteProtocol::Ra | RouteProtocol::IcmpRedirect);
+    let mut whole = if lives || h.tos != 0 || h.source_prefix_length != 0 { Whole::No } else { Whole::Yes };
+    let (mut destination, mut via, mut source, mut link, mut metric) = (zero, None, None, LinkIndex(0), 0);
+    for a in &m.attributes {
+        match a {
+            RouteAttribute::Destination(d) => destination = ip_of(d)?,
+            RouteAttribute::Gateway(g) => via = ip_of(g),
+            RouteAttribute::PrefSource(s) => source = ip_of(s),
+            RouteAttribute::Oif(i) => link = LinkIndex(*i),
+            RouteAttribute::Priority(p) => metric = *p,
+            RouteAttribute::Table(_) | RouteAttribute::Preference(RoutePreference::Medium) => {}
+            RouteAttribute::CacheInfo(c) if c.expires == 0 => {}
+            _ => whole = Whole::No,
+        }
+    }
+    let destination = IpNet::new(destination, h.destination_prefix_length).ok()?;
+    let (protocol, scope) = (h.protocol.into(), h.scope.into());
+    let onlink = h.flags.contains(RouteFlags::Onlink);
+    Some((OtherRoute { destination, via, source, metric, link, protocol, scope, onlink }, whole))
 }
 
 /// The macvlan, if the link is one.
