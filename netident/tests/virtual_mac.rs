@@ -181,6 +181,17 @@ fn on_the_link_itself_its_other_addresses_follow_and_the_own_mac_comes_back() {
 }
 
 #[test]
+fn an_address_on_a_macvlan_is_released_though_neither_record_nor_option_names_its_mac() {
+    let Some(net) = Net::build() else { return };
+    assert_eq!(net.netident(A, &format!("take {MACVLAN}")).0, 0);
+    std::fs::remove_dir_all(net.runtime_dir()).unwrap();
+    let (code, text) = net.netident(A, "release --address 192.0.2.10/24@eth0 --address 2001:db8::10/64@eth0");
+    assert!(code == 0 && text.starts_with("done"), "{text}");
+    let links = net.ip(A, "-o link show");
+    assert!(!links.contains(" nid4-") && !links.contains(" nid6-"), "{links}");
+}
+
+#[test]
 fn an_owner_that_has_the_same_virtual_mac_is_found_before_it_is_taken() {
     let Some(net) = Net::build() else { return };
     for identity in [MACVLAN, LINK] {

@@ -39,8 +39,15 @@ pub fn release_recorded(
     for address in identity.addresses() {
         let Some(base) = host.link(&address.link) else { continue };
         let own = macvlan_of(host, identity, address, base, &mut macvlans);
-        let here = [Some(base.index), own.map(|m| m.index)];
-        for held in host.holding(address.ip()).filter(|h| here.contains(&Some(h.link))) {
+        for held in host.holding(address.ip()) {
+            // On a macvlan of ours above the link it is found even if the virtual MAC is not named.
+            let above = host.around.macvlan(held.link).filter(|m| m.ours && m.is.base == base.index);
+            if held.link != base.index && own.is_none_or(|m| m.index != held.link) && above.is_none() {
+                continue;
+            }
+            if let Some(m) = above.filter(|m| !macvlans.contains(&m.is)) {
+                macvlans.push(m.is);
+            }
             takes_nobody_along(host, identity, held)?;
             removes.push(Step::Remove { link: held.link, net: held.net });
         }
