@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Release(Release),
     /// Announce an identity that stands here again, and ask who knows
     Announce(Identity),
+    /// Watch over an identity that stands here: conflicts, links that flap, addresses that vanish
+    Watch(super::watch::Watch),
 }
 
 #[derive(Args, Debug)]

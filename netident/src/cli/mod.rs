@@ -2,7 +2,9 @@
 
 mod args;
 mod output;
+mod stamp;
 mod verbs;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ pub(crate) fn run() -> ExitCode {
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
         args::Command::Take(a) => ("take", verbs::take(a)),
         args::Command::Release(a) => ("release", verbs::release(a)),
+        args::Command::Watch(a) => ("watch", watch::watch(a, cli.json)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
     let exit = out.finish(command, end);

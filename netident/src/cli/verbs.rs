@@ -274,7 +274,7 @@ fn look(tried: &'static str) -> Result<(Netlink, Host), Failed> {
     Ok((netlink, host))
 }
 
-fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
+pub(super) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
     let usage = |answer: String, next| Failed { exit: Exit::Usage, tried, answer, next };
     let wrong = |e: IdentityError| usage(e.to_string(), "correct it; `netident help take` shows examples");
     let addresses = match &a.file {
@@ -291,11 +291,11 @@ fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed>
     Identity::new(addresses, None).map_err(wrong)
 }
 
-fn system(tried: &'static str, e: &SystemError) -> Failed {
+pub(super) fn system(tried: &'static str, e: &SystemError) -> Failed {
     Failed { exit: Exit::Error, tried, answer: e.to_string(), next: "mend that, then repeat the command" }
 }
 
-fn failed(tried: &'static str, e: &Failure) -> Failed {
+pub(super) fn failed(tried: &'static str, e: &Failure) -> Failed {
     let (exit, next) = match e {
         Failure::Conflict { .. } => (
             Exit::Conflict,

@@ -6,6 +6,7 @@ mod announce;
 mod probe;
 mod release;
 mod take;
+mod watch;
 
 use std::io;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ pub use announce::{Announced, Announcer};
 pub use probe::probe;
 pub use release::{Released, release};
 pub use take::{Taken, take};
+pub use watch::{Ended, News, watch};
 
 /// How far an identity's addresses came to stand, or to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

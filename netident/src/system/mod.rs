@@ -1,8 +1,11 @@
 //! The kernel: netlink, packet sockets, sysctls. Does I/O, decides nothing.
 
 pub mod clock;
+pub mod filter;
+pub mod monitor;
 pub mod netlink;
 pub mod packet;
+pub mod stop;
 
 use std::io;
 

@@ -175,7 +175,7 @@ impl Netlink {
         Ok(messages)
     }
 
-    fn dump(
+    pub(super) fn dump(
         &mut self,
         what: RouteNetlinkMessage,
         doing: &str,
