@@ -10,6 +10,7 @@
 //! | [`probe`] | whether an address is free: pure | claim it |
 //! | [`host`] | what a host looks like: pure data | do I/O |
 //! | [`plan`] | what must be changed: pure | look at the host |
+//! | [`preflight`] | the traps this host is in: pure | look at the host |
 //! | [`watch`] | what goes wrong with an identity that stands here, and what to do: pure | read a clock, send |
 //! | [`system`] | netlink, packet sockets, the clock | decide |
 //! | [`runtime`] | take, release, announce: plans carried out and read back | call done what was not read back |
@@ -27,6 +28,7 @@ pub mod frame;
 pub mod host;
 pub mod identity;
 pub mod plan;
+pub mod preflight;
 pub mod probe;
 pub mod runtime;
 pub mod system;

@@ -62,6 +62,9 @@ pub(crate) struct Probe {
     /// How thoroughly: fast (3 probes in 60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::Rfc5227)]
     pub(crate) check: Check,
+    /// Ask nobody; name the traps this host is in, before the failover and not after it
+    #[arg(long)]
+    pub(crate) preflight: bool,
 }
 
 /// How an address is probed before it is taken.

@@ -2,6 +2,7 @@
 
 mod args;
 mod output;
+mod preflight;
 mod stamp;
 mod verbs;
 mod watch;
@@ -44,6 +45,7 @@ pub(crate) fn run() -> ExitCode {
     let (command, end) = match &cli.command {
         args::Command::Show(_) => ("show", verbs::show()),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
+        args::Command::Probe(a) if a.preflight => ("probe", preflight::preflight(&a.identity)),
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
         args::Command::Take(a) => ("take", verbs::take(a)),
         args::Command::Release(a) => ("release", verbs::release(a)),

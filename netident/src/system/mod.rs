@@ -4,6 +4,7 @@ pub mod clock;
 pub mod filter;
 pub mod monitor;
 pub mod netlink;
+mod observe;
 pub mod packet;
 pub mod stop;
 
