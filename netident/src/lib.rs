@@ -10,6 +10,7 @@
 //! | [`probe`] | whether an address is free: pure | claim it |
 //! | [`host`] | what a host looks like: pure data | do I/O |
 //! | [`plan`] | what must be changed: pure | look at the host |
+//! | [`lookup`], [`vendor`] | who answers for an address, and what its MAC tells: pure | claim it |
 //! | [`preflight`] | the traps this host is in: pure | look at the host |
 //! | [`watch`] | what goes wrong with an identity that stands here, and what to do: pure | read a clock, send |
 //! | [`system`] | netlink, packet sockets, the clock | decide |
@@ -27,9 +28,11 @@ pub mod campaign;
 pub mod frame;
 pub mod host;
 pub mod identity;
+pub mod lookup;
 pub mod plan;
 pub mod preflight;
 pub mod probe;
 pub mod runtime;
 pub mod system;
+pub mod vendor;
 pub mod watch;

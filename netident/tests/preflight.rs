@@ -1,5 +1,7 @@
 //! The traps of a real host, named before the failover: each is set, seen, mended as it says, and gone.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its bed breaks")]
+
 mod common;
 
 use common::{A, Net};

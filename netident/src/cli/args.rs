@@ -25,8 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// The addresses that stand on this host, and which of them this program put there
-    Show(Nothing),
+    /// The addresses that stand on this host, and who answers for others
+    Show(super::show::Show),
     /// What `take` would change, whom it would ask; changes nothing
     Plan(Identity),
     /// Ask whether somebody has an identity's addresses, without claiming them
@@ -40,9 +40,6 @@ pub(crate) enum Command {
     /// Watch over an identity that stands here: conflicts, links that flap, addresses that vanish
     Watch(super::watch::Watch),
 }
-
-#[derive(Args, Debug)]
-pub(crate) struct Nothing {}
 
 /// What moves: from options, or from a file.
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 mod args;
 mod output;
 mod preflight;
+mod show;
 mod stamp;
 mod verbs;
 mod watch;
@@ -43,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = args::Cli::parse();
     let out = output::Output { json: cli.json };
     let (command, end) = match &cli.command {
-        args::Command::Show(_) => ("show", verbs::show()),
+        args::Command::Show(a) => ("show", show::show(a)),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
         args::Command::Probe(a) if a.preflight => ("probe", preflight::preflight(&a.identity)),
         args::Command::Probe(a) => ("probe", verbs::probe(a)),

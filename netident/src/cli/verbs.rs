@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use netident::host::{Held, Host};
+use netident::host::Host;
 use netident::identity::{Identity, IdentityError};
 use netident::plan::{self, PrefixRoute, Step};
 use netident::probe::{Found, Pace};
@@ -21,34 +21,6 @@ use super::output::{Done, End, Failed};
 #[serde(deny_unknown_fields)]
 struct File {
     address: Vec<String>,
-}
-
-pub(crate) fn show() -> End {
-    const TRIED: &str = "showing the identities of this host";
-    let mut netlink = Netlink::open().map_err(|e| system(TRIED, &e))?;
-    let host = netlink.host().map_err(|e| system(TRIED, &e))?;
-    let mut text = String::new();
-    for h in &host.addresses {
-        let whose = if h.ours { "taken by netident" } else { "" };
-        let _ = writeln!(text, "{:<40} {:<16} {}{}", h.net.to_string(), host.name(h.link), state(h), whose);
-    }
-    let all: Vec<Value> = host
-        .addresses
-        .iter()
-        .map(|h| {
-            json!({ "address": h.net.to_string(), "link": host.name(h.link), "ours": h.ours,
-                "tentative": h.tentative, "dadfailed": h.dadfailed })
-        })
-        .collect();
-    Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields: json!({ "addresses": all }) })
-}
-
-fn state(h: &Held) -> &'static str {
-    match (h.dadfailed, h.tentative) {
-        (true, _) => "FAILED duplicate address detection; ",
-        (_, true) => "tentative; ",
-        _ => "",
-    }
 }
 
 pub(crate) fn plan(a: &args::Identity) -> End {
@@ -259,7 +231,7 @@ fn names(identity: &Identity) -> String {
     identity.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
+pub(super) fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
     let open = || -> Result<PacketSocket, SystemError> {
         let socket = PacketSocket::open()?;
         socket.listen()?;

@@ -3,6 +3,7 @@
 //! Must never call done what was not read back: every change is followed by a look at the host.
 
 mod announce;
+mod lookup;
 mod probe;
 mod release;
 mod take;
@@ -18,6 +19,7 @@ use crate::plan::Obstacle;
 use crate::system::SystemError;
 
 pub use announce::{Announced, Announcer};
+pub use lookup::lookup;
 pub use probe::probe;
 pub use release::{Released, release};
 pub use take::{Taken, take};
