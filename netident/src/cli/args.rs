@@ -82,6 +82,8 @@ pub(crate) struct Take {
     /// Ask first whether somebody else has an address: none, fast (60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::None)]
     pub(crate) check: Check,
+    #[command(flatten)]
+    pub(crate) fencing: super::fencing::Fencing,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

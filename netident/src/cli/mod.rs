@@ -1,10 +1,12 @@
 //! The command line: arguments in, one report out, as text or JSON.
 
 mod args;
+mod fencing;
 mod output;
 mod preflight;
 mod show;
 mod stamp;
+mod usage;
 mod verbs;
 mod watch;
 
@@ -41,7 +43,10 @@ impl Exit {
 
 /// Parses, runs, prints.
 pub(crate) fn run() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage::end(&e, std::env::args_os()),
+    };
     let out = output::Output { json: cli.json };
     let (command, end) = match &cli.command {
         args::Command::Show(a) => ("show", show::show(a)),

@@ -80,8 +80,9 @@ pub(crate) fn take(a: &args::Take) -> End {
     }
     let socket = socket(TRIED)?;
     let (mut netlink, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
-    let taken = runtime::take(&mut netlink, &socket, &host, &identity).map_err(|e| failed(TRIED, &e))?;
+    let named = |e: Failure| a.fencing.named(failed(TRIED, &e), &e);
+    check(TRIED, &host, &identity, &socket, a.fencing.check(a.check), named)?;
+    let taken = runtime::take(&mut netlink, &socket, &host, &identity).map_err(named)?;
     let level = match taken.level {
         Level::Done => "done",
         Level::AlreadySo => "already so",
@@ -98,7 +99,7 @@ pub(crate) fn probe(a: &args::Probe) -> End {
     let identity = identity(&a.identity, TRIED)?;
     let socket = socket(TRIED)?;
     let (_, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
+    check(TRIED, &host, &identity, &socket, a.check, |e| failed(TRIED, &e))?;
     let text = format!("free: nobody claims {}", names(&identity));
     Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "free": identity.addresses().len() }) })
 }
@@ -111,6 +112,7 @@ fn check(
     identity: &Identity,
     socket: &PacketSocket,
     check: args::Check,
+    told: impl Fn(Failure) -> Failed,
 ) -> Result<(), Failed> {
     let pace = match check {
         args::Check::None => return Ok(()),
@@ -124,7 +126,7 @@ fn check(
         Found::Taken(by) => Some((*ip, *by)),
         Found::Free => None,
     }) {
-        Some((ip, by)) => Err(failed(tried, &Failure::Conflict { ip, by })),
+        Some((ip, by)) => Err(told(Failure::Conflict { ip, by })),
         None => Ok(()),
     }
 }

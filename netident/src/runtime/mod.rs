@@ -5,6 +5,7 @@
 mod announce;
 mod lookup;
 mod probe;
+mod refusal;
 mod release;
 mod take;
 mod watch;
@@ -41,7 +42,7 @@ pub enum Failure {
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
     /// The kernel refused a change; what was done before is undone again.
-    #[error("{net} on {link}: {source}; {undone}")]
+    #[error("{net} on {link}: {}; {undone}", refusal::reason(.net, .link, .source))]
     Refused {
         /// The address.
         net: IpNet,

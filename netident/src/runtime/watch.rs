@@ -213,16 +213,14 @@ impl Run<'_> {
 
 /// Whom each address asks. One that cannot speak now is left out: the next look tells why.
 fn speakers(host: &Host, identity: &Identity, addresses: &[Address]) -> Vec<Speaker> {
-    let alone = |a: &Address| Identity::new(vec![a.clone()], identity.mac()).ok();
-    let plans = addresses.iter().filter_map(alone).filter_map(|i| plan::take(host, &i).ok());
+    let plans = addresses.iter().filter_map(|a| plan::take(host, &identity.alone(a)).ok());
     plans.filter(|p| p.steps.is_empty()).flat_map(|p| p.speakers).collect()
 }
 
 /// Puts an address back as `take` would have put it.
 fn restore(netlink: &mut Netlink, identity: &Identity, address: &Address) -> Result<(), String> {
-    let alone = Identity::new(vec![address.clone()], identity.mac()).map_err(|e| e.to_string())?;
     let host = netlink.host().map_err(|e| e.to_string())?;
-    let plan = plan::take(&host, &alone).map_err(|e| e.to_string())?;
+    let plan = plan::take(&host, &identity.alone(address)).map_err(|e| e.to_string())?;
     let ends = netlink.change(&plan.steps).map_err(|e| e.to_string())?;
     let refused = ends.into_iter().find_map(Result::err);
     refused.map_or(Ok(()), |e: io::Error| Err(e.to_string()))

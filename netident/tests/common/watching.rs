@@ -129,16 +129,18 @@ impl Ears {
         Self { frames }
     }
 
-    /// Waits until `mac` says that it has `ip`.
-    pub(crate) fn hear(&self, ip: &str, mac: &str) {
+    /// Waits until `mac` says that it has `ip`; what was heard before.
+    pub(crate) fn hear(&self, ip: &str, mac: &str) -> Vec<Received> {
         let ip: IpAddr = ip.parse().unwrap();
         let deadline = Instant::now() + PATIENCE;
+        let mut before = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let frame = self.frames.recv_timeout(left).unwrap_or_else(|_| panic!("{mac} never claimed {ip}"));
             if claimed_by(frame, ip).is_some_and(|m| m.to_string() == mac) {
-                return;
+                return before;
             }
+            before.push(frame);
         }
     }
 
