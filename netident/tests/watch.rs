@@ -186,6 +186,39 @@ fn a_link_that_is_removed_is_told_and_a_watch_goes_on() {
 }
 
 #[test]
+fn a_release_tells_the_watch_which_puts_nothing_back() {
+    let Some(net) = Net::build() else { return };
+    takes(&net, A, BOTH);
+    let mut a = Watching::start(&net, A, &format!("--missing put-back {BOTH}"));
+    a.event("confirmed");
+    let (code, text) = net.netident(A, &format!("release {BOTH}"));
+    assert_eq!(code, 0, "{text}");
+    for _ in VIPS {
+        a.event("released");
+    }
+    // Taken again, it is watched again.
+    takes(&net, A, BOTH);
+    a.event("returned");
+    net.ip(A, "addr del 192.0.2.10/24 dev eth0");
+    a.event("restored");
+    assert_eq!(a.count("missing"), 1, "the release was none");
+}
+
+#[test]
+fn a_watch_that_does_not_answer_stops_a_release() {
+    let Some(net) = Net::build() else { return };
+    takes(&net, A, V4);
+    let mut a = Watching::start(&net, A, &format!("--missing put-back {V4}"));
+    a.event("confirmed");
+    nix::sys::signal::kill(a.pid(), nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let (code, text) = net.netident(A, &format!("release {V4}"));
+    assert!(code == 1 && text.contains(&format!("process {}", a.pid())), "{text}");
+    assert!(net.stands(A, "192.0.2.10"), "nothing was changed");
+    drop(a);
+    assert_eq!(net.netident(A, &format!("release {V4}")).0, 0);
+}
+
+#[test]
 fn it_stops_when_told_and_leaves_what_stands() {
     let Some(net) = Net::build() else { return };
     takes(&net, A, BOTH);

@@ -177,6 +177,7 @@ pub(crate) fn release(a: &args::Release) -> End {
             if steps.is_empty() { "already so: nothing would be changed".into() } else { steps.join("\n") };
         return Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "steps": steps }) });
     }
+    super::watch::stand_down(TRIED, &identity)?;
     let released = runtime::release(&mut netlink, &host, &identity).map_err(|e| failed(TRIED, &e))?;
     let level = match released.level {
         Level::Done => "done",

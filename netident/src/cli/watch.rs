@@ -5,7 +5,9 @@ use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use netident::identity::Identity;
 use netident::runtime::{self, Ended, News};
+use netident::system::keeper;
 use netident::system::stop::Stop;
 use netident::watch::{Defence, Missing, Report, Rules, Why};
 use serde_json::{Map, Value, json};
@@ -17,8 +19,8 @@ use super::{args, stamp};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Runs until SIGTERM or SIGINT, then exits 0 and leaves the identity as it stands. Stop it before \
-`netident release`.\n\nWITH --json\n  one object a line: schema, event, time (UTC), and what the event has to say; \
+    after_help = "Runs until SIGTERM or SIGINT, then exits 0 and leaves the identity as it stands. `netident release` \
+tells it beforehand, so that it puts nothing back that was released.\n\nWITH --json\n  one object a line: schema, event, time (UTC), and what the event has to say; \
 docs/identity.md lists the events"
 )]
 pub(crate) struct Watch {
@@ -79,6 +81,18 @@ pub(crate) fn watch(a: &Watch, json: bool) -> End {
             next: "`netident take` takes it; then watch",
         }),
     }
+}
+
+/// Tells every watch on this host that `identity` is about to be released.
+pub(crate) fn stand_down(tried: &'static str, identity: &Identity) -> Result<(), Failed> {
+    keeper::stand_down(identity).map(drop).map_err(|pid| Failed {
+        exit: Exit::Error,
+        tried,
+        answer: format!(
+            "`netident watch`, process {pid}, does not answer, and may put back what is released"
+        ),
+        next: "end that process (kill it, if need be), then repeat the command; nothing was changed",
+    })
 }
 
 fn since_epoch() -> std::time::Duration {
@@ -174,6 +188,9 @@ fn told(report: &Report) -> (&'static str, String, Value) {
         Report::LinkGone(link) => ("link-gone", format!("{link} is gone"), json!({ "link": link.as_str() })),
         Report::Missing(a) => {
             ("missing", format!("{a} is not on this host"), json!({ "address": a.to_string() }))
+        }
+        Report::Released(a) => {
+            ("released", format!("{a} was released: it is not put back"), json!({ "address": a.to_string() }))
         }
         Report::Returned(a) => {
             ("returned", format!("another tool put {a} on"), json!({ "address": a.to_string() }))

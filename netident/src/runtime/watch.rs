@@ -15,6 +15,7 @@ use crate::plan::{self, Speaker};
 use crate::system::SystemError;
 use crate::system::clock::now;
 use crate::system::filter;
+use crate::system::keeper::Keeper;
 use crate::system::monitor::Monitor;
 use crate::system::netlink::Netlink;
 use crate::system::packet::{PacketSocket, room};
@@ -68,14 +69,24 @@ pub fn watch(
     socket.listen()?;
     // Before the first look: what changes in between is told.
     let monitor = Monitor::open()?;
+    let keeper = Keeper::open()?;
     let mut netlink = Netlink::open()?;
     let mut watch = Watch::new(identity, rules);
     watch.handle(Event::Seen(netlink.sight()?), now());
     if watch.nothing_here() {
         return Ok(Ended::NotHere);
     }
-    let mut run =
-        Run { identity, socket, monitor, netlink, watch, tell, look: now() + LOOK, unsent: Vec::new() };
+    let mut run = Run {
+        identity,
+        socket,
+        monitor,
+        keeper,
+        netlink,
+        watch,
+        tell,
+        look: now() + LOOK,
+        unsent: Vec::new(),
+    };
     run.until(stop).map(|()| Ended::Stopped)
 }
 
@@ -83,6 +94,7 @@ struct Run<'a> {
     identity: &'a Identity,
     socket: PacketSocket,
     monitor: Monitor,
+    keeper: Keeper,
     netlink: Netlink,
     watch: Watch,
     tell: &'a mut dyn FnMut(&News),
@@ -112,15 +124,18 @@ impl Run<'_> {
     /// Waits for whatever comes first and takes it; whether it is the end.
     fn wait(&mut self, stop: BorrowedFd<'_>, d: Duration) -> Result<bool, Failure> {
         use std::os::fd::AsFd;
-        let mut fds =
-            [stop, self.socket.as_fd(), self.monitor.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let mut fds = [stop, self.socket.as_fd(), self.monitor.as_fd(), self.keeper.as_fd()]
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match ppoll(&mut fds, Some(TimeSpec::from_duration(d)), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(SystemError::Call { doing: "watching".into(), source: e.into() }.into()),
         }
-        let [stopped, frames, changes] = fds.map(|f| f.any().unwrap_or(true));
+        let [stopped, frames, changes, orders] = fds.map(|f| f.any().unwrap_or(true));
         if stopped {
             return Ok(true);
+        }
+        if orders {
+            self.orders();
         }
         // What became of links comes first: it says whose frames are heard.
         if changes {
@@ -130,6 +145,16 @@ impl Run<'_> {
             self.frames()?;
         }
         Ok(false)
+    }
+
+    /// What is to be released goes by itself from here on; only then is the release told to go on.
+    fn orders(&mut self) {
+        if let Some(order) = self.keeper.order() {
+            for address in &order.addresses {
+                self.watch.handle(Event::Released(address.clone()), now());
+            }
+            order.obeyed();
+        }
     }
 
     fn changes(&mut self) -> Result<(), Failure> {

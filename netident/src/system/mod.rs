@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod filter;
+pub mod keeper;
 pub mod monitor;
 pub mod netlink;
 mod observe;

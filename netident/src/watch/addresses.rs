@@ -6,7 +6,7 @@ use pnet_base::MacAddr;
 
 use super::claim::Rivals;
 use super::repair::Repair;
-use super::{Port, Sight};
+use super::{Port, RELEASE_COMES, Sight};
 use crate::campaign::Voice;
 use crate::identity::{Address, VirtualMac};
 
@@ -32,6 +32,10 @@ pub(super) struct Ward {
     pub(super) standing: Standing,
     pub(super) rivals: Rivals,
     pub(super) repair: Repair,
+    /// When a release of it was told.
+    pub(super) releasing: Option<Duration>,
+    /// It is gone by a release: nothing puts it back until it stands again.
+    pub(super) released: bool,
     /// The caller put it back; the next look tells.
     pub(super) restored: bool,
     /// When it is announced although nothing happened.
@@ -45,6 +49,8 @@ impl Ward {
             standing: Standing::Unknown,
             rivals: Rivals::default(),
             repair: Repair::new(),
+            releasing: None,
+            released: false,
             restored: false,
             refresh: Duration::MAX,
         }
@@ -73,6 +79,11 @@ impl Ward {
     pub(super) fn asks_from(&self, sight: &Sight) -> Option<Voice> {
         let port = sight.links.iter().find(|p| p.name == self.address.link.as_str() && p.carrier)?;
         Some(Voice { link: port.index, mac: port.mac?, ip: self.address.ip() })
+    }
+
+    /// Whether a release of it was told and may still come.
+    pub(super) fn is_being_released(&self, now: Duration) -> bool {
+        self.releasing.is_some_and(|at| now.saturating_sub(at) < RELEASE_COMES)
     }
 
     /// Its voice, where it stands.

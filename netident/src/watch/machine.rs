@@ -70,6 +70,13 @@ impl Watch {
                     }
                 }
             }
+            Event::Released(address) => {
+                if let Some(w) = self.wards.iter_mut().find(|w| w.address == address) {
+                    w.releasing = Some(now);
+                    w.released |= w.standing == Standing::Missing;
+                    w.repair.stop();
+                }
+            }
             Event::Speakers(speakers) => self.speak(&speakers, now),
         }
     }
@@ -202,6 +209,10 @@ impl Watch {
         match new {
             Standing::Here(voice) => {
                 w.repair.stop();
+                w.released = false;
+                if !matches!(old, Standing::Here(_)) {
+                    w.releasing = None;
+                }
                 let why = match old {
                     Standing::Here(before) if before == voice => return,
                     Standing::Here(_) => Why::NewMac,
@@ -223,19 +234,23 @@ impl Watch {
             }
             Standing::Failed => {
                 w.restored = false;
-                w.repair.begin(Why::Repaired, now);
+                if !w.is_being_released(now) {
+                    w.repair.begin(Why::Repaired, now);
+                }
                 if old != new {
                     self.tell(Report::DadFailed(address));
                 }
             }
             Standing::Missing => {
                 w.restored = false;
+                w.released |= w.is_being_released(now);
                 match self.rules.missing {
-                    Missing::PutBack => w.repair.begin(Why::PutBack, now),
-                    Missing::Report => w.repair.stop(),
+                    Missing::PutBack if !w.released => w.repair.begin(Why::PutBack, now),
+                    Missing::PutBack | Missing::Report => w.repair.stop(),
                 }
                 if old != new {
-                    self.tell(Report::Missing(address));
+                    let released = w.released;
+                    self.tell(if released { Report::Released(address) } else { Report::Missing(address) });
                 }
             }
             Standing::Waiting | Standing::Unknown => w.repair.stop(),

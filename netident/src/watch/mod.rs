@@ -22,7 +22,7 @@
 //! insist must not storm the link); **an address is never put on a link before the link was asked for another owner**;
 //! an own MAC, of whatever link of this host, is no conflict. Must never read a clock, send, or look at the host: it is
 //! told what netlink showed, and says what to do. It knows nothing of leases or fencing: it runs where the identity
-//! belongs and is stopped before the identity is released.
+//! belongs; a release tells it beforehand ([`Event::Released`]), and what is released is not put back.
 
 mod addresses;
 mod claim;
@@ -49,6 +49,9 @@ pub use rhythm::{REFRESH_MOST, REFRESH_SOONEST};
 
 /// Between two defences of an address (DEFEND_INTERVAL, RFC 5227 section 1.1).
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A release that was told and does not come within this time was given up.
+pub const RELEASE_COMES: Duration = Duration::from_secs(10);
 
 /// What becomes of an address that another tool removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,8 @@ pub enum Event {
     Seen(Sight),
     /// The kernel says that neighbours must be told anew: a bond changed its active port, a virtual machine moved.
     Failover(LinkIndex),
+    /// This address is about to be released: its going is no loss.
+    Released(Address),
     /// A frame was received.
     Frame(LinkIndex, Received),
     /// An [`Action::Restore`] came to its end: read back, or why not.
@@ -202,6 +207,8 @@ pub enum Report {
     Missing(Address),
     /// Another tool put it on (again).
     Returned(Address),
+    /// It was released, as was told before: it is not put back.
+    Released(Address),
     /// Duplicate address detection failed: the kernel does not use the address.
     DadFailed(Address),
     /// It was put back, and read back.

@@ -228,3 +228,48 @@ fn an_address_on_a_link_with_the_identitys_mac_is_its_own() {
     watch.handle(Event::Seen(sight), now);
     assert!(watch.nothing_here());
 }
+
+#[test]
+fn what_is_released_is_not_put_back_until_it_was_taken_again() {
+    let mut bed = Bed::settled(Missing::PutBack);
+    bed.watch.handle(Event::Released(address("192.0.2.10/24@eth0")), bed.now);
+    bed.run(s(1));
+    without(&mut bed, "192.0.2.10/24");
+    bed.run(s(300));
+    assert_eq!(bed.told, [(s(1010), Report::Released(address("192.0.2.10/24@eth0")))]);
+    assert_eq!(bed.restores, []);
+    // Taken again, and lost again: that is another matter.
+    bed.change(|sight| sight.addresses.push(held("192.0.2.10/24")));
+    without(&mut bed, "192.0.2.10/24");
+    bed.run(s(1));
+    assert_eq!(bed.restores.len(), 1);
+}
+
+#[test]
+fn a_release_that_never_came_leaves_the_watch_as_it_was() {
+    let mut bed = Bed::settled(Missing::PutBack);
+    bed.watch.handle(Event::Released(address("192.0.2.10/24@eth0")), bed.now);
+    bed.run(RELEASE_COMES);
+    without(&mut bed, "192.0.2.10/24");
+    bed.run(s(1));
+    assert_eq!(bed.restores.len(), 1);
+}
+
+#[test]
+fn a_release_amid_a_repair_ends_it() {
+    for state in ["missing", "failed"] {
+        let mut bed = Bed::settled(Missing::PutBack);
+        match state {
+            "missing" => without(&mut bed, "192.0.2.10/24"),
+            _ => bed.change(|sight| sight.addresses[0].dadfailed = true),
+        }
+        bed.run(ms(30));
+        assert!(bed.count("probe 192.0.2.10") > 0, "{state}");
+        bed.watch.handle(Event::Released(address("192.0.2.10/24@eth0")), bed.now);
+        bed.change(|_| {});
+        bed.run(ms(500));
+        without(&mut bed, "192.0.2.10/24");
+        bed.run(s(300));
+        assert_eq!(bed.restores, [], "{state}");
+    }
+}
