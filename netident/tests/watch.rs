@@ -172,6 +172,25 @@ fn an_address_that_failed_against_a_half_dead_owner_is_repaired() {
 }
 
 #[test]
+fn the_kernels_filter_passes_what_concerns_us_and_drops_the_rest() {
+    let Some(net) = Net::build() else { return };
+    let mut many: Vec<String> = (20..80).map(|n| format!("198.51.100.{n}")).collect();
+    many.extend((20..80).map(|n| format!("2001:db8:1::{n}")));
+    let mut ours: Vec<&str> = many.iter().map(String::as_str).collect();
+    ours.extend(VIPS);
+    let ears = Ears::concerning(&net, CLIENT, &ours);
+    // A stranger's address first: whatever was let through would be heard before ours.
+    takes(&net, B, "--address 192.0.2.11/24@eth0 --address 2001:db8::11/64@eth0");
+    takes(&net, A, BOTH);
+    for vip in VIPS {
+        for frame in ears.hear(vip, &net.mac(A)) {
+            let about_ours = VIPS.iter().any(|v| format!("{frame:?}").contains(v));
+            assert!(about_ours, "{frame:?}");
+        }
+    }
+}
+
+#[test]
 fn a_link_that_is_removed_is_told_and_a_watch_goes_on() {
     let Some(net) = Net::build() else { return };
     net.ip(A, "link add link eth0 name sub type macvlan mode bridge");

@@ -19,8 +19,8 @@ enum Phase {
     Idle,
     /// Waits for this time.
     Due(Duration),
-    /// Probes, since that time.
-    Asking(Prober, Duration),
+    /// Probes since that time, from that voice.
+    Asking(Prober, Duration, Voice),
     /// The caller puts it back.
     Restoring,
 }
@@ -106,11 +106,16 @@ impl Repair {
                 // No link, no carrier: nobody could answer. The next sight of the link begins anew.
                 None => Say::Nothing,
                 Some(v) => {
-                    self.phase = Phase::Asking(Prober::new([v], Pace::fast()), now);
+                    self.phase = Phase::Asking(Prober::new([v], Pace::fast()), now, v);
                     self.next(voice, now)
                 }
             },
-            Phase::Asking(prober, began) => match prober.next(now.saturating_sub(*began)) {
+            // The carrier went or the MAC changed meanwhile: silence would prove nothing. Asked anew.
+            Phase::Asking(_, _, from) if voice != Some(*from) => {
+                self.phase = Phase::Due(now);
+                self.next(voice, now)
+            }
+            Phase::Asking(prober, began, _) => match prober.next(now.saturating_sub(*began)) {
                 Step::Send(link, frame) => Say::Send(link, frame),
                 Step::Wait(until) => Say::Wait(*began + until),
                 Step::Done => {
@@ -129,7 +134,7 @@ impl Repair {
 
     /// Takes a frame, which may be another owner's answer.
     pub(super) fn heard(&mut self, link: LinkIndex, frame: Received) {
-        if let Phase::Asking(prober, _) = &mut self.phase {
+        if let Phase::Asking(prober, ..) = &mut self.phase {
             prober.heard(link, frame);
         }
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use netident::campaign::Received;
 use netident::frame::arp::Arp;
 use netident::frame::ndp::Ndp;
+use netident::system::filter::{Instruction, concerning};
 use netident::system::packet::{PacketSocket, room};
 use netident::watch::claimed_by;
 use serde_json::Value;
@@ -100,6 +101,16 @@ pub(crate) struct Ears {
 
 impl Ears {
     pub(crate) fn open(net: &Net, host: &str) -> Self {
+        Self::narrow(net, host, None)
+    }
+
+    /// Only what concerns these addresses, by the kernel's filter.
+    pub(crate) fn concerning(net: &Net, host: &str, addresses: &[&str]) -> Self {
+        let all: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        Self::narrow(net, host, concerning(&all))
+    }
+
+    fn narrow(net: &Net, host: &str, filter: Option<Vec<Instruction>>) -> Self {
         let (sender, frames) = channel();
         let (ready, is_ready) = channel();
         let namespace = format!("/run/netns/{}", net.host(host));
@@ -108,6 +119,9 @@ impl Ears {
             let file = std::fs::File::open(namespace).unwrap();
             nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             let socket = PacketSocket::open().unwrap();
+            if let Some(program) = filter {
+                socket.narrow(&program).unwrap();
+            }
             socket.listen().unwrap();
             ready.send(()).unwrap();
             let mut buf = room();

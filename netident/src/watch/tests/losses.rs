@@ -273,3 +273,17 @@ fn a_release_amid_a_repair_ends_it() {
         assert_eq!(bed.restores, [], "{state}");
     }
 }
+
+#[test]
+fn silence_proves_nothing_where_the_carrier_went_while_it_was_asked() {
+    let mut bed = Bed::settled(Missing::PutBack);
+    without(&mut bed, "192.0.2.10/24");
+    bed.run(ms(30));
+    bed.change(|sight| sight.links[0].carrier = false);
+    bed.run(s(10));
+    assert_eq!(bed.restores, []);
+    bed.clear();
+    bed.change(|sight| sight.links[0].carrier = true);
+    bed.run(ms(100));
+    assert_eq!((bed.count("probe 192.0.2.10"), bed.restores.len()), (3, 1), "asked anew, in full");
+}

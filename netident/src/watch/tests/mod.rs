@@ -3,6 +3,7 @@
 mod conflicts;
 mod links;
 mod losses;
+mod random;
 
 use super::*;
 use crate::campaign::Voice;
