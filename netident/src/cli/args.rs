@@ -25,8 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// The addresses that stand on this host, and which of them this program put there
-    Show(Nothing),
+    /// The addresses that stand on this host, and who answers for others
+    Show(super::show::Show),
     /// What `take` would change, whom it would ask; changes nothing
     Plan(Identity),
     /// Ask whether somebody has an identity's addresses, without claiming them
@@ -37,10 +37,9 @@ pub(crate) enum Command {
     Release(Release),
     /// Announce an identity that stands here again, and ask who knows
     Announce(Identity),
+    /// Watch over an identity that stands here: conflicts, links that flap, addresses that vanish
+    Watch(super::watch::Watch),
 }
-
-#[derive(Args, Debug)]
-pub(crate) struct Nothing {}
 
 /// What moves: from options, or from a file.
 #[derive(Args, Debug)]
@@ -62,6 +61,9 @@ pub(crate) struct Probe {
     /// How thoroughly: fast (3 probes in 60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::Rfc5227)]
     pub(crate) check: Check,
+    /// Ask nobody; name the traps this host is in, before the failover and not after it
+    #[arg(long)]
+    pub(crate) preflight: bool,
 }
 
 /// How an address is probed before it is taken.
@@ -84,6 +86,8 @@ pub(crate) struct Take {
     /// Ask first whether somebody else has an address: none, fast (60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::None)]
     pub(crate) check: Check,
+    #[command(flatten)]
+    pub(crate) fencing: super::fencing::Fencing,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use netident::host::{Held, Host};
+use netident::host::Host;
 use netident::identity::{Identity, IdentityError};
 use netident::plan;
 use netident::probe::{Found, Pace};
@@ -15,36 +15,6 @@ use serde_json::{Value, json};
 
 use super::output::{Done, End, Failed};
 use super::{Exit, args, file, mac};
-
-pub(crate) fn show() -> End {
-    const TRIED: &str = "showing the identities of this host";
-    let mut netlink = Netlink::open().map_err(|e| system(TRIED, &e))?;
-    let host = netlink.host().map_err(|e| system(TRIED, &e))?;
-    let mut text = String::new();
-    for h in &host.addresses {
-        let whose = if h.ours { "taken by netident" } else { "" };
-        let _ = writeln!(text, "{:<40} {:<16} {}{}", h.net.to_string(), host.name(h.link), state(h), whose);
-    }
-    let all: Vec<Value> = host
-        .addresses
-        .iter()
-        .map(|h| {
-            json!({ "address": h.net.to_string(), "link": host.name(h.link), "ours": h.ours,
-                "tentative": h.tentative, "dadfailed": h.dadfailed })
-        })
-        .collect();
-    let (macvlans, routes) = mac::show(&host, &mut text);
-    let fields = json!({ "addresses": all, "macvlans": macvlans, "routes": routes });
-    Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields })
-}
-
-fn state(h: &Held) -> &'static str {
-    match (h.dadfailed, h.tentative) {
-        (true, _) => "FAILED duplicate address detection; ",
-        (_, true) => "tentative; ",
-        _ => "",
-    }
-}
 
 pub(crate) fn plan(a: &args::Identity) -> End {
     const TRIED: &str = "planning";
@@ -90,14 +60,15 @@ pub(crate) fn take(a: &args::Take) -> End {
         return dry_run(&host, &identity);
     }
     let socket = socket(TRIED)?;
-    if a.check != args::Check::None {
+    let named = |e: Failure| a.fencing.named(failed(TRIED, &e), &e);
+    let how = a.fencing.check(a.check);
+    if how != args::Check::None {
         let (_, host) = look(TRIED)?;
-        check(TRIED, &host, &identity, &socket, a.check)?;
+        check(TRIED, &host, &identity, &socket, how, named)?;
     }
     let mac::Ready { mut netlink, mut ledger, hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
     let mut keep = Kept::new(&mut ledger, &identity, Some(&hold));
-    let taken = runtime::take_kept(&mut netlink, &socket, &host, &identity, &mut keep)
-        .map_err(|e| failed(TRIED, &e))?;
+    let taken = runtime::take_kept(&mut netlink, &socket, &host, &identity, &mut keep).map_err(named)?;
     // It stands: nobody needs to wait for what is only said again, and a signal may end that.
     drop((ledger, hold));
     let level = match taken.level {
@@ -118,7 +89,7 @@ pub(crate) fn probe(a: &args::Probe) -> End {
     let identity = identity(&a.identity, TRIED)?;
     let socket = socket(TRIED)?;
     let (_, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
+    check(TRIED, &host, &identity, &socket, a.check, |e| failed(TRIED, &e))?;
     let text = format!("free: nobody claims {}", names(&identity));
     Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "free": identity.addresses().len() }) })
 }
@@ -131,6 +102,7 @@ fn check(
     identity: &Identity,
     socket: &PacketSocket,
     check: args::Check,
+    told: impl Fn(Failure) -> Failed,
 ) -> Result<(), Failed> {
     let pace = match check {
         args::Check::None => return Ok(()),
@@ -143,7 +115,7 @@ fn check(
         Found::Taken(by) => Some((*ip, *by)),
         Found::Free => None,
     }) {
-        Some((ip, by)) => Err(failed(tried, &Failure::Conflict { ip, by })),
+        Some((ip, by)) => Err(told(Failure::Conflict { ip, by })),
         None => Ok(()),
     }
 }
@@ -198,6 +170,7 @@ pub(crate) fn release(a: &args::Release) -> End {
     }
     // The hold lives to the end: a signal neither stops a release nor its report.
     let mac::Ready { mut netlink, mut ledger, hold: _hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
+    super::watch::stand_down(TRIED, &identity)?;
     let mut keep = Kept::new(&mut ledger, &identity, None);
     let released =
         runtime::release_kept(&mut netlink, &host, &identity, &mut keep).map_err(|e| failed(TRIED, &e))?;
@@ -256,7 +229,7 @@ fn names(identity: &Identity) -> String {
     identity.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
+pub(super) fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
     let open = || -> Result<PacketSocket, SystemError> {
         let socket = PacketSocket::open()?;
         socket.listen()?;
@@ -271,7 +244,7 @@ fn look(tried: &'static str) -> Result<(Netlink, Host), Failed> {
     Ok((netlink, host))
 }
 
-fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
+pub(super) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
     let usage = |answer: String, next| Failed { exit: Exit::Usage, tried, answer, next };
     let wrong = |e: IdentityError| usage(e.to_string(), "correct it; `netident help take` shows examples");
     if let Some(path) = &a.file {
@@ -284,11 +257,11 @@ fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed>
         .map_err(wrong)
 }
 
-fn system(tried: &'static str, e: &SystemError) -> Failed {
+pub(super) fn system(tried: &'static str, e: &SystemError) -> Failed {
     Failed { exit: Exit::Error, tried, answer: e.to_string(), next: "mend that, then repeat the command" }
 }
 
-fn failed(tried: &'static str, e: &Failure) -> Failed {
+pub(super) fn failed(tried: &'static str, e: &Failure) -> Failed {
     let (exit, next) = match e {
         Failure::Conflict { .. } | Failure::Contested { .. } => (
             Exit::Conflict,

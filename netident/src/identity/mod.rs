@@ -19,6 +19,16 @@ pub enum IdentityError {
     /// Not of the form `ADDRESS/PREFIX@LINK`.
     #[error("'{0}' is not an address on a link: write 192.0.2.10/24@eth0 or 2001:db8::10/64@eth0")]
     Form(String),
+    /// A prefix longer than the address.
+    #[error(
+        "'{text}': an address of its family has {most} bits, so a prefix has no more; write /{most} or less"
+    )]
+    Prefix {
+        /// What was written.
+        text: String,
+        /// Bits of an address of the family.
+        most: u8,
+    },
     /// An address no host can own.
     #[error("{address} is {what}: a host cannot own it")]
     NotAHost {
@@ -141,6 +151,12 @@ impl Identity {
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// One of its addresses alone, all else the same.
+    #[must_use]
+    pub fn alone(&self, address: &Address) -> Self {
+        Self { addresses: vec![address.clone()], ..self.clone() }
     }
 
     /// The MAC that moves along, if one does.

@@ -6,11 +6,14 @@ mod announce;
 mod carry;
 mod keep;
 pub mod ledger;
+mod lookup;
 mod probe;
 mod refresh;
+mod refusal;
 mod release;
 mod rollback;
 mod take;
+mod watch;
 
 use std::io;
 use std::net::IpAddr;
@@ -25,10 +28,12 @@ use crate::system::signals::Caught;
 
 pub use announce::{Announced, Announcer};
 pub use keep::{Keep, Moment, Unkept};
+pub use lookup::lookup;
 pub use probe::probe;
 pub use refresh::refresh;
 pub use release::{Released, release, release_kept};
 pub use take::{Taken, take, take_kept};
+pub use watch::{Ended, News, watch};
 
 /// How far an identity's addresses came to stand, or to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub enum Failure {
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
     /// The kernel refused a change; what was done before is undone again.
-    #[error("{net} on {link}: {source}; {undone}")]
+    #[error("{net} on {link}: {}; {undone}", refusal::reason(.net, .link, .source))]
     Refused {
         /// The address.
         net: IpNet,

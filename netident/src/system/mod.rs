@@ -1,9 +1,14 @@
 //! The kernel: netlink, packet sockets, sysctls. Does I/O, decides nothing.
 
 pub mod clock;
+pub mod filter;
+pub mod keeper;
+pub mod monitor;
 pub mod netlink;
+mod observe;
 pub mod packet;
 pub mod signals;
+pub mod stop;
 pub mod sysctl;
 
 use std::io;

@@ -187,7 +187,7 @@ impl Netlink {
         Ok(messages)
     }
 
-    fn dump(
+    pub(super) fn dump(
         &mut self,
         what: RouteNetlinkMessage,
         doing: &str,

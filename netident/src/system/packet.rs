@@ -56,6 +56,16 @@ impl PacketSocket {
         open().map(|socket| Self { socket }).map_err(|e| SystemError::call("opening a packet socket", e))
     }
 
+    /// Hears less from now on: only what this program of [`super::filter`] passes.
+    ///
+    /// # Errors
+    /// [`SystemError::Call`].
+    pub fn narrow(&self, program: &[super::filter::Instruction]) -> Result<(), SystemError> {
+        let all: Vec<SockFilter> =
+            program.iter().map(|&(code, t, f, k)| SockFilter::new(code, t, f, k)).collect();
+        self.socket.attach_filter(&all).map_err(|e| SystemError::call("attaching a packet filter", e))
+    }
+
     /// Begins to hear, on all links.
     ///
     /// # Errors
