@@ -11,7 +11,7 @@ use super::Failure;
 use super::announce::received;
 use crate::host::Host;
 use crate::identity::{Address, Identity};
-use crate::plan::{self, Speaker};
+use crate::plan::{self, Speaker, Step};
 use crate::system::SystemError;
 use crate::system::clock::now;
 use crate::system::filter;
@@ -246,6 +246,10 @@ fn speakers(host: &Host, identity: &Identity, addresses: &[Address]) -> Vec<Spea
 fn restore(netlink: &mut Netlink, identity: &Identity, address: &Address) -> Result<(), String> {
     let host = netlink.host().map_err(|e| e.to_string())?;
     let plan = plan::take(&host, &identity.alone(address)).map_err(|e| e.to_string())?;
+    // More than that is recorded when it is taken, so that it can be undone: not for a watch to rebuild.
+    if !plan.steps.iter().all(|s| matches!(s, Step::Add { .. } | Step::Remove { .. })) {
+        return Err("more than the address is missing; `netident take` rebuilds it".into());
+    }
     let ends = netlink.change(&plan.steps).map_err(|e| e.to_string())?;
     let refused = ends.into_iter().find_map(Result::err);
     refused.map_or(Ok(()), |e: io::Error| Err(e.to_string()))
