@@ -4,7 +4,9 @@
 
 mod around;
 
-pub use around::{ALIAS, Around, Macvlan, Name, OtherRoute, OwnRoute, SeenMacvlan, Sysctl, Which, Whole};
+pub use around::{
+    ALIAS, Around, Macvlan, Marks, Name, OtherRoute, OwnRoute, SeenMacvlan, Sysctl, Which, Whole,
+};
 
 use std::net::IpAddr;
 

@@ -311,7 +311,16 @@ fn sigterm_ends_a_take_that_waits_for_answers_and_it_is_undone() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    while !net.stands(A, "192.0.2.10") {}
+    // From the moment it is recorded until it stands, more than half a second of waiting for an answer.
+    let recorded = || {
+        let all = std::fs::read_dir(net.runtime_dir());
+        all.is_ok_and(|mut all| {
+            all.any(|f| f.is_ok_and(|f| f.path().extension().is_some_and(|e| e == "json")))
+        })
+    };
+    while !recorded() {
+        std::thread::yield_now();
+    }
     // `ip netns exec` has become the command by then: the same process.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(take.id().cast_signed()), Signal::SIGTERM).unwrap();
     let done = take.wait_with_output().unwrap();

@@ -129,6 +129,7 @@ fn a_word_now_and_then_outlives_the_bridges_ageing() {
         assert!(answers(&net, CLIENT, "192.0.2.10"));
         port(&net, V4).is_none()
     });
+    net.ip(ROUTER, "link set eth0 type bridge ageing_time 30000");
     let refreshed = Command::new("ip")
         .args(["netns", "exec", &net.host(A)])
         .arg(std::env::current_exe().unwrap())

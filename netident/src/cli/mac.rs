@@ -1,5 +1,6 @@
 //! What moves besides addresses: a virtual MAC, routes; and where it is recorded what was changed.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -115,7 +116,10 @@ pub(crate) fn recorded(
 }
 
 /// The host with the macvlans that `steps` make, so that they have names.
-pub(crate) fn named(host: &Host, steps: &[Step]) -> Host {
+pub(crate) fn named<'h>(host: &'h Host, steps: &[Step]) -> Cow<'h, Host> {
+    if !steps.iter().any(|s| matches!(s, Step::Create(_))) {
+        return Cow::Borrowed(host);
+    }
     let mut named = host.clone();
     named.links.extend(steps.iter().filter_map(|s| match s {
         Step::Create(m) => Some(Link {
@@ -128,7 +132,7 @@ pub(crate) fn named(host: &Host, steps: &[Step]) -> Host {
         }),
         _ => None,
     }));
-    named
+    Cow::Owned(named)
 }
 
 /// What of ours is seen besides addresses.

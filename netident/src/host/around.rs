@@ -169,6 +169,16 @@ impl Which {
     }
 }
 
+/// Whether the kernel keeps IFA_PROTO (Linux 5.18).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// It does: an address without our mark is not ours.
+    #[default]
+    Kept,
+    /// No address bears any, not even the kernel's own: what is recorded as ours must be believed.
+    Lost,
+}
+
 /// Whether a route could be put back as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whole {
@@ -189,6 +199,8 @@ pub struct Around {
     pub others: Vec<(OtherRoute, Whole)>,
     /// The ARP sysctls of each Ethernet link and of `all`, with their values.
     pub sysctls: Vec<(Sysctl, i32)>,
+    /// Whether the kernel keeps the mark of an address.
+    pub marks: Marks,
     /// MACs that cards were made with (IFLA_PERM_ADDRESS), where the kernel knows them.
     pub made_with: Vec<(LinkIndex, MacAddr)>,
 }

@@ -4,7 +4,7 @@
 //! of the take it belongs to, any number of times; when nothing is left of it, the undoing is proven.
 
 use super::Step;
-use crate::host::{Held, Host, Macvlan, OtherRoute, OwnRoute};
+use crate::host::{Held, Host, Macvlan, Marks, OtherRoute, OwnRoute};
 
 /// Those of `undo` that `host` still needs, in order.
 #[must_use]
@@ -14,7 +14,10 @@ pub fn needed(host: &Host, undo: &[Step]) -> Vec<Step> {
 
 fn is_needed(host: &Host, step: &Step, all: &[Step]) -> bool {
     match *step {
-        Step::Remove { link, net } => host.addresses.iter().any(|h| h.link == link && h.net == net && h.ours),
+        Step::Remove { link, net } => {
+            let ours = |h: &Held| h.ours || host.around.marks == Marks::Lost;
+            host.addresses.iter().any(|h| h.link == link && h.net == net && ours(h))
+        }
         Step::Sysctl { sysctl, from, .. } => host.around.value(sysctl) == Some(from),
         Step::Mac { link, from, .. } => host.links.iter().any(|l| l.index == link && l.mac == Some(from)),
         // Not while it carries addresses that another identity put there.

@@ -63,7 +63,7 @@ pub fn take_kept(
         };
     }
     keep.promise(&plan)?;
-    match establish(netlink, &mut announcer, host, &plan, keep) {
+    match establish(netlink, &mut announcer, &plan, keep) {
         Ok(announced) => Ok(Taken { level: Level::Done, announced, steps: plan.steps }),
         Err(cause) => {
             let undone = roll_back(netlink, &plan.undo);
@@ -104,7 +104,6 @@ impl From<SystemError> for Cause {
 fn establish(
     netlink: &mut Netlink,
     announcer: &mut Announcer<'_>,
-    host: &Host,
     plan: &TakePlan,
     keep: &mut dyn Keep,
 ) -> Result<Announced, Cause> {
@@ -116,7 +115,7 @@ fn establish(
     carry(netlink, &plan.steps, keep)?;
     let announced = announcer.until_settled()?.clone();
     stop(keep.passed(Moment::Announced))?;
-    read_back(netlink, host, &plan.steps)?;
+    read_back(netlink, &plan.steps)?;
     if let Some(&(ip, by)) = announced.claims.first() {
         return Err(Cause::Claimed(ip, by));
     }
@@ -145,10 +144,10 @@ impl Cause {
     }
 }
 
-fn read_back(netlink: &mut Netlink, before: &Host, steps: &[Step]) -> Result<(), Cause> {
+fn read_back(netlink: &mut Netlink, steps: &[Step]) -> Result<(), Cause> {
     let only_addresses = steps.iter().all(|s| matches!(s, Step::Add { .. } | Step::Remove { .. }));
     let now = if only_addresses {
-        Host { addresses: netlink.addresses()?, ..before.clone() }
+        Host { addresses: netlink.addresses()?, ..Host::default() }
     } else {
         netlink.host()?
     };

@@ -52,7 +52,7 @@ impl SystemError {
     }
 }
 
-fn hint(e: &io::Error) -> &'static str {
+pub(crate) fn hint(e: &io::Error) -> &'static str {
     match e.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => " (it needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root)",
         Some(libc::ENODEV) => " (the link vanished meanwhile)",

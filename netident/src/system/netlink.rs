@@ -29,7 +29,7 @@ use std::os::fd::AsFd;
 
 use super::{SystemError, sysctl};
 use crate::frame::LinkIndex;
-use crate::host::{Held, Host, Link, Neighbour, Route};
+use crate::host::{Held, Host, Link, Marks, Neighbour, Route};
 use crate::plan::{PrefixRoute, Step};
 
 /// IFA_PROTO of addresses this program put there (a number the kernel leaves to user space; `ip -d addr` shows it).
@@ -68,7 +68,11 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`].
     pub fn host(&mut self) -> Result<Host, SystemError> {
-        let mut host = Host { addresses: self.addresses()?, ..Host::default() };
+        let all = self.address_messages()?;
+        let mut host = Host { addresses: all.iter().filter_map(held).collect(), ..Host::default() };
+        if !all.iter().any(is_marked) {
+            host.around.marks = Marks::Lost;
+        }
         self.read_links(&mut host)?;
         for m in self.dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()), "reading the routes")? {
             if let RouteNetlinkMessage::NewRoute(m) = m {
@@ -107,15 +111,17 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`].
     pub fn addresses(&mut self) -> Result<Vec<Held>, SystemError> {
+        Ok(self.address_messages()?.iter().filter_map(held).collect())
+    }
+
+    fn address_messages(&mut self) -> Result<Vec<AddressMessage>, SystemError> {
         let all = AddressMessage::default();
         let dump = self.dump(RouteNetlinkMessage::GetAddress(all), "reading the addresses")?;
-        Ok(dump
-            .iter()
-            .filter_map(|m| match m {
-                RouteNetlinkMessage::NewAddress(m) => held(m),
-                _ => None,
-            })
-            .collect())
+        let addresses = dump.into_iter().filter_map(|m| match m {
+            RouteNetlinkMessage::NewAddress(m) => Some(m),
+            _ => None,
+        });
+        Ok(addresses.collect())
     }
 
     /// Changes all of `steps`, sent at once, in order. What came of each, in the same order. The kernel goes on
@@ -272,6 +278,11 @@ fn address(link: LinkIndex, net: IpNet) -> AddressMessage {
     m.attributes.push(AddressAttribute::Local(net.addr()));
     m.attributes.push(AddressAttribute::Address(net.addr()));
     m
+}
+
+/// Whether it bears anybody's mark.
+fn is_marked(m: &AddressMessage) -> bool {
+    m.attributes.iter().any(|a| matches!(a, AddressAttribute::Protocol(_)))
 }
 
 fn held(m: &AddressMessage) -> Option<Held> {

@@ -1,6 +1,6 @@
 //! One identity's part of the ledger, while it is taken or released.
 
-use super::record::{hand_over, split};
+use super::record::{hand_over, has, split};
 use super::{Ledger, LedgerError, Record};
 use crate::identity::Identity;
 use crate::plan::{Step, TakePlan};
@@ -84,7 +84,7 @@ impl Keep for Kept<'_> {
             .into_iter()
             .partition(|r| r.concerns(self.identity) && r.is_part_of(self.identity));
         for record in &mut left {
-            record.addresses.retain(|a| !self.identity.addresses().contains(a));
+            record.addresses.retain(|a| !has(self.identity, a));
         }
         for record in gone {
             let waiting = split(&[record.pending, record.undo].concat(), &left).0;

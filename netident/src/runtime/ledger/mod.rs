@@ -25,7 +25,7 @@ use super::Undone;
 use super::rollback::roll_back;
 use crate::system::clock::now;
 use crate::system::netlink::Netlink;
-use crate::system::{SystemError, sysctl};
+use crate::system::{SystemError, hint, sysctl};
 
 pub use kept::Kept;
 pub use record::Record;
@@ -40,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum LedgerError {
     /// A file or the folder could not be used.
     #[error(
-        "{path}: {doing}: {source}; what is changed must be recorded first (--runtime-dir names another folder)"
+        "{path}: {doing}: {source}{}; what is changed must be recorded first (--runtime-dir names another folder)",
+        hint(.source)
     )]
     File {
         /// Which.

@@ -32,13 +32,13 @@ impl Record {
     /// Whether it speaks of an address of that identity.
     #[must_use]
     pub fn concerns(&self, identity: &Identity) -> bool {
-        self.addresses.iter().any(|a| identity.addresses().contains(a))
+        self.addresses.iter().any(|a| has(identity, a))
     }
 
     /// Whether all it speaks of is the identity's.
     #[must_use]
     pub fn is_part_of(&self, identity: &Identity) -> bool {
-        self.addresses.iter().all(|a| identity.addresses().contains(a))
+        self.addresses.iter().all(|a| has(identity, a))
     }
 
     /// Whether it rests on what `step` changes.
@@ -78,6 +78,11 @@ impl Record {
     pub fn forget_pending(&mut self) {
         self.pending.clear();
     }
+}
+
+/// Whether it is one of the identity's, whatever the prefix.
+pub(super) fn has(identity: &Identity, a: &Address) -> bool {
+    identity.addresses().iter().any(|b| a.ip() == b.ip() && a.link == b.link)
 }
 
 /// Appends what is not there yet.
