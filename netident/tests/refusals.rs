@@ -61,6 +61,7 @@ fn bad_input_is_refused_before_anything_is_touched() {
         refused(&net, arguments, code, words);
     }
     assert_eq!(net.ip(A, "-o -4 addr show"), before);
+    assert_eq!(net.json(A, "take --nosuch").1["command"], "take");
     let (code, end) = net.json(A, "");
     assert!(code == 2 && end["error"]["answer"].as_str().unwrap().contains("subcommand"), "{end}");
     let (code, help) = net.netident(A, "--json help take");

@@ -12,7 +12,8 @@ use super::output::{Failed, Output};
 pub(crate) fn end(e: &clap::Error, arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let asked_for = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     // What stands behind `--` is no option.
-    let json = arguments.take_while(|a| a != "--").any(|a| a == "--json");
+    let arguments: Vec<OsString> = arguments.skip(1).take_while(|a| a != "--").collect();
+    let json = arguments.iter().any(|a| a == "--json");
     if asked_for || !json {
         // Nobody reads any more: that ends the output, nothing else.
         let _ = e.print();
@@ -37,5 +38,6 @@ pub(crate) fn end(e: &clap::Error, arguments: impl Iterator<Item = OsString>) ->
         answer,
         next: "`netident help COMMAND` shows what it takes",
     };
-    ExitCode::from(Output { json: true }.finish("", Err(failed)) as u8)
+    let command = arguments.iter().filter_map(|a| a.to_str()).find(|a| !a.starts_with('-'));
+    ExitCode::from(Output { json: true }.finish(command.unwrap_or_default(), Err(failed)) as u8)
 }

@@ -212,7 +212,8 @@ impl Run<'_> {
                 Err(e) => {
                     if !self.unsent.contains(&link) {
                         self.unsent.push(link);
-                        (self.tell)(&News::Unsent(format!("link {}", link.0), e.to_string()));
+                        let name = self.watch.name(link).to_owned();
+                        (self.tell)(&News::Unsent(name, e.to_string()));
                     }
                 }
             },

@@ -51,6 +51,12 @@ impl Watch {
         self.wards.iter().all(|w| matches!(w.standing, Standing::Missing | Standing::Unknown))
     }
 
+    /// The name of a link, for people.
+    #[must_use]
+    pub fn name(&self, link: LinkIndex) -> &str {
+        port(&self.sight, link).map_or("a link that is gone", |p| p.name.as_str())
+    }
+
     /// Takes something that happened at `now`.
     pub fn handle(&mut self, event: Event, now: Duration) {
         match event {
