@@ -2,6 +2,12 @@
 //!
 //! Pure data. Only what a decision needs is kept.
 
+mod around;
+
+pub use around::{
+    ALIAS, Around, Macvlan, Marks, Name, OtherRoute, OwnRoute, SeenMacvlan, Sysctl, Which, Whole,
+};
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -75,6 +81,8 @@ pub struct Host {
     pub routes: Vec<Route>,
     /// Neighbours.
     pub neighbours: Vec<Neighbour>,
+    /// What else of an identity is seen.
+    pub around: Around,
 }
 
 impl Host {

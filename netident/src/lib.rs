@@ -8,8 +8,12 @@
 //! | [`frame`] | ARP and neighbour discovery frames: bytes to typed values and back | do I/O, trust a length |
 //! | [`campaign`] | who is told and asked, and when, until each has answered | read a clock, send |
 //! | [`probe`] | whether an address is free: pure | claim it |
+//! | [`refresh`] | when an identity that stands says so again: pure | read a clock, send |
 //! | [`host`] | what a host looks like: pure data | do I/O |
 //! | [`plan`] | what must be changed: pure | look at the host |
+//! | [`lookup`], [`vendor`] | who answers for an address, and what its MAC tells: pure | claim it |
+//! | [`preflight`] | the traps this host is in: pure | look at the host |
+//! | [`watch`] | what goes wrong with an identity that stands here, and what to do: pure | read a clock, send |
 //! | [`system`] | netlink, packet sockets, the clock | decide |
 //! | [`runtime`] | take, release, announce: plans carried out and read back | call done what was not read back |
 //!
@@ -25,7 +29,12 @@ pub mod campaign;
 pub mod frame;
 pub mod host;
 pub mod identity;
+pub mod lookup;
 pub mod plan;
+pub mod preflight;
 pub mod probe;
+pub mod refresh;
 pub mod runtime;
 pub mod system;
+pub mod vendor;
+pub mod watch;

@@ -25,8 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// The addresses that stand on this host, and which of them this program put there
-    Show(Nothing),
+    /// The addresses that stand on this host, and who answers for others
+    Show(super::show::Show),
     /// What `take` would change, whom it would ask; changes nothing
     Plan(Identity),
     /// Ask whether somebody has an identity's addresses, without claiming them
@@ -37,10 +37,9 @@ pub(crate) enum Command {
     Release(Release),
     /// Announce an identity that stands here again, and ask who knows
     Announce(Identity),
+    /// Watch over an identity that stands here: conflicts, links that flap, addresses that vanish
+    Watch(super::watch::Watch),
 }
-
-#[derive(Args, Debug)]
-pub(crate) struct Nothing {}
 
 /// What moves: from options, or from a file.
 #[derive(Args, Debug)]
@@ -48,9 +47,11 @@ pub(crate) struct Identity {
     /// An address: ADDRESS/PREFIX@LINK; repeat it for more
     #[arg(long, short, value_name = "ADDRESS/PREFIX@LINK", required_unless_present = "file")]
     pub(crate) address: Vec<Address>,
-    /// A TOML file with `address = ["192.0.2.10/24@eth0"]`
+    /// A TOML file with `address = ["192.0.2.10/24@eth0"]`, `virtual-mac`, `mac-mode`, `route`
     #[arg(long, short, value_name = "FILE", conflicts_with = "address")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) along: super::mac::Along,
 }
 
 #[derive(Args, Debug)]
@@ -60,6 +61,9 @@ pub(crate) struct Probe {
     /// How thoroughly: fast (3 probes in 60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::Rfc5227)]
     pub(crate) check: Check,
+    /// Ask nobody; name the traps this host is in, before the failover and not after it
+    #[arg(long)]
+    pub(crate) preflight: bool,
 }
 
 /// How an address is probed before it is taken.
@@ -77,9 +81,13 @@ pub(crate) enum Check {
 pub(crate) struct Take {
     #[command(flatten)]
     pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) keeping: super::mac::Keeping,
     /// Ask first whether somebody else has an address: none, fast (60 ms) or rfc5227 (4 to 7 s)
     #[arg(long, value_enum, default_value_t = Check::None)]
     pub(crate) check: Check,
+    #[command(flatten)]
+    pub(crate) fencing: super::fencing::Fencing,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -92,6 +100,8 @@ pub(crate) struct Take {
 pub(crate) struct Release {
     #[command(flatten)]
     pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) keeping: super::mac::Keeping,
     /// Show what would be changed; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

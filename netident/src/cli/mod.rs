@@ -1,8 +1,16 @@
 //! The command line: arguments in, one report out, as text or JSON.
 
 mod args;
+mod fencing;
+mod file;
+mod mac;
 mod output;
+mod preflight;
+mod show;
+mod stamp;
+mod usage;
 mod verbs;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -37,14 +45,19 @@ impl Exit {
 
 /// Parses, runs, prints.
 pub(crate) fn run() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage::end(&e, std::env::args_os()),
+    };
     let out = output::Output { json: cli.json };
     let (command, end) = match &cli.command {
-        args::Command::Show(_) => ("show", verbs::show()),
+        args::Command::Show(a) => ("show", show::show(a)),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
+        args::Command::Probe(a) if a.preflight => ("probe", preflight::preflight(&a.identity)),
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
         args::Command::Take(a) => ("take", verbs::take(a)),
         args::Command::Release(a) => ("release", verbs::release(a)),
+        args::Command::Watch(a) => ("watch", watch::watch(a, cli.json)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
     let exit = out.finish(command, end);

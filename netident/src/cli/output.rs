@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Exit;
 
 /// Version of every JSON object printed: raised when a field changes its meaning or goes away.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// A command that came to its end and has something to show.
 pub(crate) struct Done {

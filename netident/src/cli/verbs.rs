@@ -2,54 +2,19 @@
 
 use std::fmt::Write;
 
-use netident::host::{Held, Host};
+use netident::host::Host;
 use netident::identity::{Identity, IdentityError};
-use netident::plan::{self, PrefixRoute, Step};
+use netident::plan;
 use netident::probe::{Found, Pace};
+use netident::runtime::ledger::Kept;
 use netident::runtime::{self, Announced, Announcer, Failure, Level};
 use netident::system::SystemError;
 use netident::system::netlink::Netlink;
 use netident::system::packet::PacketSocket;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Exit;
-use super::args;
 use super::output::{Done, End, Failed};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    address: Vec<String>,
-}
-
-pub(crate) fn show() -> End {
-    const TRIED: &str = "showing the identities of this host";
-    let mut netlink = Netlink::open().map_err(|e| system(TRIED, &e))?;
-    let host = netlink.host().map_err(|e| system(TRIED, &e))?;
-    let mut text = String::new();
-    for h in &host.addresses {
-        let whose = if h.ours { "taken by netident" } else { "" };
-        let _ = writeln!(text, "{:<40} {:<16} {}{}", h.net.to_string(), host.name(h.link), state(h), whose);
-    }
-    let all: Vec<Value> = host
-        .addresses
-        .iter()
-        .map(|h| {
-            json!({ "address": h.net.to_string(), "link": host.name(h.link), "ours": h.ours,
-                "tentative": h.tentative, "dadfailed": h.dadfailed })
-        })
-        .collect();
-    Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields: json!({ "addresses": all }) })
-}
-
-fn state(h: &Held) -> &'static str {
-    match (h.dadfailed, h.tentative) {
-        (true, _) => "FAILED duplicate address detection; ",
-        (_, true) => "tentative; ",
-        _ => "",
-    }
-}
+use super::{Exit, args, file, mac};
 
 pub(crate) fn plan(a: &args::Identity) -> End {
     const TRIED: &str = "planning";
@@ -61,8 +26,10 @@ pub(crate) fn plan(a: &args::Identity) -> End {
 fn dry_run(host: &Host, identity: &Identity) -> End {
     let plan = plan::take(host, identity).map_err(|e| failed("planning", &e.into()))?;
     let mut text = String::new();
-    for step in &plan.steps {
-        let _ = writeln!(text, "{}", step_words(host, step));
+    let host = &mac::named(host, &plan.steps);
+    let steps: Vec<String> = plan.steps.iter().map(|s| s.words(host)).collect();
+    for step in &steps {
+        let _ = writeln!(text, "{step}");
     }
     if plan.steps.is_empty() {
         let _ = writeln!(text, "already so: nothing would be changed");
@@ -74,7 +41,6 @@ fn dry_run(host: &Host, identity: &Identity) -> End {
         let _ =
             writeln!(text, "announce {} at {} on {}; ask {whom}", voice.ip, voice.mac, host.name(voice.link));
     }
-    let steps: Vec<String> = plan.steps.iter().map(|s| step_words(host, s)).collect();
     let speakers: Vec<Value> = plan
         .speakers
         .iter()
@@ -86,19 +52,6 @@ fn dry_run(host: &Host, identity: &Identity) -> End {
     Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields })
 }
 
-fn step_words(host: &Host, step: &Step) -> String {
-    match *step {
-        Step::Add { link, net, prefix_route } => {
-            let route = match prefix_route {
-                PrefixRoute::Make => "with a route to its subnet",
-                PrefixRoute::Leave => "beside the route its subnet has",
-            };
-            format!("add {net} on {}, {route}", host.name(link))
-        }
-        Step::Remove { link, net } => format!("remove {net} from {}", host.name(link)),
-    }
-}
-
 pub(crate) fn take(a: &args::Take) -> End {
     const TRIED: &str = "taking the identity";
     let identity = identity(&a.identity, TRIED)?;
@@ -107,14 +60,24 @@ pub(crate) fn take(a: &args::Take) -> End {
         return dry_run(&host, &identity);
     }
     let socket = socket(TRIED)?;
-    let (mut netlink, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
-    let taken = runtime::take(&mut netlink, &socket, &host, &identity).map_err(|e| failed(TRIED, &e))?;
+    let named = |e: Failure| a.fencing.named(failed(TRIED, &e), &e);
+    let how = a.fencing.check(a.check);
+    if how != args::Check::None {
+        let (_, host) = look(TRIED)?;
+        check(TRIED, &host, &identity, &socket, how, named)?;
+    }
+    let mac::Ready { mut netlink, mut ledger, hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
+    let mut keep = Kept::new(&mut ledger, &identity, Some(&hold));
+    let taken = runtime::take_kept(&mut netlink, &socket, &host, &identity, &mut keep).map_err(named)?;
+    // It stands: nobody needs to wait for what is only said again, and a signal may end that.
+    drop((ledger, hold));
     let level = match taken.level {
         Level::Done => "done",
         Level::AlreadySo => "already so",
     };
-    let done = told(&host, &identity, level, &taken.announced);
+    let host = mac::named(&host, &taken.steps);
+    let mut done = told(&host, &identity, level, &taken.announced);
+    done.fields["repaired"] = json!(repaired);
     if a.repeat {
         repeat(&host, &identity, &socket)?;
     }
@@ -126,7 +89,7 @@ pub(crate) fn probe(a: &args::Probe) -> End {
     let identity = identity(&a.identity, TRIED)?;
     let socket = socket(TRIED)?;
     let (_, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
+    check(TRIED, &host, &identity, &socket, a.check, |e| failed(TRIED, &e))?;
     let text = format!("free: nobody claims {}", names(&identity));
     Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "free": identity.addresses().len() }) })
 }
@@ -139,20 +102,20 @@ fn check(
     identity: &Identity,
     socket: &PacketSocket,
     check: args::Check,
+    told: impl Fn(Failure) -> Failed,
 ) -> Result<(), Failed> {
     let pace = match check {
         args::Check::None => return Ok(()),
         args::Check::Fast => Pace::fast(),
         args::Check::Rfc5227 => Pace::rfc5227(random()),
     };
-    let plan = plan::take(host, identity).map_err(|e| failed(tried, &e.into()))?;
-    let voices = plan.speakers.iter().map(|(v, _)| *v).filter(|v| host.holding(v.ip).next().is_none());
-    let found = runtime::probe(socket, voices, pace).map_err(|e| system(tried, &e))?;
+    plan::take(host, identity).map_err(|e| failed(tried, &e.into()))?;
+    let found = runtime::probe(socket, plan::probing(host, identity), pace).map_err(|e| system(tried, &e))?;
     match found.iter().find_map(|(ip, f)| match f {
         Found::Taken(by) => Some((*ip, *by)),
         Found::Free => None,
     }) {
-        Some((ip, by)) => Err(failed(tried, &Failure::Conflict { ip, by })),
+        Some((ip, by)) => Err(told(Failure::Conflict { ip, by })),
         None => Ok(()),
     }
 }
@@ -195,21 +158,28 @@ pub(crate) fn announce(a: &args::Identity) -> End {
 pub(crate) fn release(a: &args::Release) -> End {
     const TRIED: &str = "releasing the identity";
     let identity = identity(&a.identity, TRIED)?;
-    let (mut netlink, host) = look(TRIED)?;
     if a.dry_run {
-        let plan = plan::release(&host, &identity).map_err(|e| failed(TRIED, &e.into()))?;
-        let steps: Vec<String> = plan.steps.iter().map(|s| step_words(&host, s)).collect();
+        let (_, host) = look(TRIED)?;
+        let recorded = mac::recorded(TRIED, &a.keeping, &identity)?;
+        let plan =
+            plan::release_recorded(&host, &identity, &recorded).map_err(|e| failed(TRIED, &e.into()))?;
+        let steps: Vec<String> = plan.steps.iter().map(|s| s.words(&host)).collect();
         let text =
             if steps.is_empty() { "already so: nothing would be changed".into() } else { steps.join("\n") };
         return Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "steps": steps }) });
     }
-    let released = runtime::release(&mut netlink, &host, &identity).map_err(|e| failed(TRIED, &e))?;
+    // The hold lives to the end: a signal neither stops a release nor its report.
+    let mac::Ready { mut netlink, mut ledger, hold: _hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
+    super::watch::stand_down(TRIED, &identity)?;
+    let mut keep = Kept::new(&mut ledger, &identity, None);
+    let released =
+        runtime::release_kept(&mut netlink, &host, &identity, &mut keep).map_err(|e| failed(TRIED, &e))?;
     let level = match released.level {
         Level::Done => "done",
         Level::AlreadySo => "already so",
     };
     let text = format!("{level}: {} stands here no more, read back", names(&identity));
-    Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "level": level }) })
+    Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "level": level, "repaired": repaired }) })
 }
 
 /// What a campaign brought to light.
@@ -259,7 +229,7 @@ fn names(identity: &Identity) -> String {
     identity.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
+pub(super) fn socket(tried: &'static str) -> Result<PacketSocket, Failed> {
     let open = || -> Result<PacketSocket, SystemError> {
         let socket = PacketSocket::open()?;
         socket.listen()?;
@@ -274,38 +244,39 @@ fn look(tried: &'static str) -> Result<(Netlink, Host), Failed> {
     Ok((netlink, host))
 }
 
-fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
+pub(super) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
     let usage = |answer: String, next| Failed { exit: Exit::Usage, tried, answer, next };
     let wrong = |e: IdentityError| usage(e.to_string(), "correct it; `netident help take` shows examples");
-    let addresses = match &a.file {
-        None => a.address.clone(),
-        Some(path) => {
-            let bad = |e: String| {
-                usage(format!("{}: {e}", path.display()), "write address = [\"192.0.2.10/24@eth0\"]")
-            };
-            let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
-            let file: File = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
-            file.address.iter().map(|s| s.parse()).collect::<Result<_, _>>().map_err(wrong)?
-        }
-    };
-    Identity::new(addresses, None).map_err(wrong)
+    if let Some(path) = &a.file {
+        let next = "write address = [\"192.0.2.10/24@eth0\"]; docs/identity.md shows the rest";
+        return file::read(path).map_err(|e| usage(e, next));
+    }
+    Identity::new(a.address.clone(), a.along.virtual_mac)
+        .and_then(|i| i.with_mode(a.along.mac_mode.into()))
+        .and_then(|i| i.with_routes(a.along.route.clone()))
+        .map_err(wrong)
 }
 
-fn system(tried: &'static str, e: &SystemError) -> Failed {
+pub(super) fn system(tried: &'static str, e: &SystemError) -> Failed {
     Failed { exit: Exit::Error, tried, answer: e.to_string(), next: "mend that, then repeat the command" }
 }
 
-fn failed(tried: &'static str, e: &Failure) -> Failed {
+pub(super) fn failed(tried: &'static str, e: &Failure) -> Failed {
     let (exit, next) = match e {
-        Failure::Conflict { .. } => (
+        Failure::Conflict { .. } | Failure::Contested { .. } => (
             Exit::Conflict,
             "the old owner is not fenced: fence it or release the address there before anything is started here",
         ),
         Failure::Obstacle(_) => (Exit::Error, "mend that, then repeat the command; nothing was changed"),
-        Failure::Refused { .. } | Failure::NotSo { .. } => {
+        Failure::Interrupted { .. } => (Exit::Error, "repeat the command when it may run to its end"),
+        Failure::Ledger(_) => (Exit::Error, "mend that, then repeat the command"),
+        Failure::Refused { .. }
+        | Failure::NotSo { .. }
+        | Failure::StepRefused { .. }
+        | Failure::StepNotSo { .. } => {
             (Exit::Error, "`netident show` tells what stands; mend the cause, then repeat the command")
         }
-        Failure::System(_) => {
+        Failure::System(_) | Failure::Broken { .. } => {
             (Exit::Error, "`netident show` tells what stands; repeating the command is safe")
         }
     };

@@ -34,7 +34,7 @@ impl FromStr for Address {
     fn from_str(s: &str) -> Result<Self, IdentityError> {
         let form = || IdentityError::Form(s.to_owned());
         let (net, link) = s.split_once('@').ok_or_else(form)?;
-        let net: IpNet = net.parse().map_err(|_| form())?;
+        let net: IpNet = net.parse().map_err(|_| too_long(net).unwrap_or_else(form))?;
         if let Some(what) = not_a_host(net) {
             return Err(IdentityError::NotAHost { address: net.to_string(), what });
         }
@@ -46,6 +46,14 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.net, self.link)
     }
+}
+
+/// The error for a prefix that is longer than its address, as of the other family.
+fn too_long(net: &str) -> Option<IdentityError> {
+    let (ip, prefix) = net.split_once('/')?;
+    let most = if ip.parse::<IpAddr>().ok()?.is_ipv4() { 32 } else { 128 };
+    let prefix: u32 = prefix.parse().ok()?;
+    (prefix > u32::from(most)).then(|| IdentityError::Prefix { text: net.to_owned(), most })
 }
 
 /// What an address is that no single host may own, if it is such.
@@ -122,6 +130,10 @@ mod tests {
                 matches!(e, IdentityError::NotAHost { .. }) && e.to_string().contains(what),
                 "{text}: {e}"
             );
+        }
+        for (text, most) in [("192.0.2.10/64@e", "32 bits"), ("2001:db8::1/129@e", "128 bits")] {
+            let e = text.parse::<Address>().unwrap_err();
+            assert!(matches!(e, IdentityError::Prefix { .. }) && e.to_string().contains(most), "{text}: {e}");
         }
         for text in ["192.0.2.10/24", "192.0.2.10@eth0", "192.0.2.10/33@e", "x/24@e", "192.0.2.10/24@"] {
             assert!(text.parse::<Address>().is_err(), "{text}");

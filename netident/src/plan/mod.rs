@@ -3,47 +3,21 @@
 //! Invariant: a plan changes nothing that is not part of the identity; what would take others along is an
 //! [`Obstacle`]. Must never look at the host again: the caller reads, plans, changes, and reads back.
 
+mod place;
 mod release;
+mod step;
 mod take;
+mod undo;
+mod words;
 
 use ipnet::IpNet;
 
 use crate::campaign::Voice;
-use crate::frame::LinkIndex;
 
-pub use release::{ReleasePlan, release};
-pub use take::{TakePlan, take};
-
-/// One change to the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Put an address on a link; never with duplicate address detection, which takes seconds and fails for
-    /// ever against a half-dead owner.
-    Add {
-        /// The link.
-        link: LinkIndex,
-        /// The address and its prefix.
-        net: IpNet,
-        /// The subnet has its route already; a second one would go away with this address.
-        prefix_route: PrefixRoute,
-    },
-    /// Take an address off a link.
-    Remove {
-        /// The link.
-        link: LinkIndex,
-        /// The address and its prefix.
-        net: IpNet,
-    },
-}
-
-/// Whether the kernel makes a route to the subnet along with an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PrefixRoute {
-    /// It does.
-    Make,
-    /// It does not (IFA_F_NOPREFIXROUTE).
-    Leave,
-}
+pub use release::{ReleasePlan, given_back, release, release_recorded};
+pub use step::{Need, PrefixRoute, Step, undo_of};
+pub use take::{TakePlan, probing, take};
+pub use undo::needed;
 
 /// Why an identity cannot be taken or released here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,9 +67,45 @@ pub enum Obstacle {
         /// The others, in words.
         others: String,
     },
-    /// A virtual MAC needs a macvlan, which is not built yet.
-    #[error("a virtual MAC cannot be moved by this version")]
-    VirtualMac,
+    /// The name of a macvlan to be made is that of another link.
+    #[error("a link {0} is there already and is not the macvlan of this identity: rename or delete it")]
+    NameTaken(String),
+    /// A sysctl that would be needed is not known.
+    #[error("{0} could not be read: without it a virtual MAC cannot be set up safely")]
+    Unread(String),
+    /// A sysctl of all links that no link can be exempted from.
+    #[error(
+        "{sysctl} is {value}: a virtual MAC on a macvlan cannot work with it; `sysctl {sysctl}={good}`, or `--mac-mode link`"
+    )]
+    Sysctl {
+        /// Which.
+        sysctl: String,
+        /// What it is.
+        value: i32,
+        /// What it would have to be.
+        good: i32,
+    },
+    /// A route stands that could not be put back as it was.
+    #[error(
+        "a route to {destination} with metric {metric} is there that could not be put back as it is (several routers, \
+         a lifetime, or metrics of its own): give yours another metric, the lower wins"
+    )]
+    RouteThere {
+        /// Where it leads.
+        destination: IpNet,
+        /// Its metric.
+        metric: u32,
+    },
+    /// A link cannot be given back its MAC.
+    #[error(
+        "{link} has the virtual MAC {mac}, and nothing tells which one it had before: `ip link set {link} address OLD`"
+    )]
+    MacUnknown {
+        /// The link.
+        link: String,
+        /// The MAC.
+        mac: pnet_base::MacAddr,
+    },
 }
 
 /// An address that will speak, and whom it asks.

@@ -1,4 +1,7 @@
+mod steps;
+
 use super::*;
+use crate::frame::LinkIndex;
 use crate::host::{Held, Host, Link, Neighbour, Route};
 use crate::identity::{Address, Identity};
 use pnet_base::MacAddr;
@@ -49,6 +52,7 @@ fn host() -> Host {
             neighbour("198.51.100.7"),
             neighbour("2001:db8::7"),
         ],
+        ..Host::default()
     }
 }
 

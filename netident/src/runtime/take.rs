@@ -1,11 +1,19 @@
 //! Taking an identity on this host.
 
-use super::{Announced, Announcer, Failure, Level, Undone};
+use std::net::IpAddr;
+
+use pnet_base::MacAddr;
+
+use super::carry::{Stopped, carry};
+use super::ledger::LedgerError;
+use super::rollback::roll_back;
+use super::{Announced, Announcer, Failure, Keep, Level, Moment, Undone, Unkept};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::plan::{self, Step, TakePlan};
 use crate::system::netlink::Netlink;
 use crate::system::packet::PacketSocket;
+use crate::system::{SystemError, sysctl};
 
 /// An identity that stands here, and who has confirmed it.
 #[derive(Clone, Debug)]
@@ -14,11 +22,11 @@ pub struct Taken {
     pub level: Level,
     /// Who was asked and who answered.
     pub announced: Announced,
+    /// What was changed.
+    pub steps: Vec<Step>,
 }
 
-/// Takes `identity`: adds what is missing in one batch, announces and asks at once, reads back.
-///
-/// `socket` must listen already. Where the kernel refuses one address the others are removed again.
+/// Takes `identity`, keeping nothing of what undoes it: see [`take_kept`].
 ///
 /// # Errors
 /// [`Failure`].
@@ -28,70 +36,158 @@ pub fn take(
     host: &Host,
     identity: &Identity,
 ) -> Result<Taken, Failure> {
+    take_kept(netlink, socket, host, identity, &mut Unkept)
+}
+
+/// Takes `identity`: lets `keep` know what undoes it, carries out the plan, announces and asks at once, reads back.
+///
+/// `socket` must listen already. Whatever goes wrong on the way, a signal included, what was changed is undone
+/// again and that is read back.
+///
+/// # Errors
+/// [`Failure`].
+pub fn take_kept(
+    netlink: &mut Netlink,
+    socket: &PacketSocket,
+    host: &Host,
+    identity: &Identity,
+    keep: &mut dyn Keep,
+) -> Result<Taken, Failure> {
     let plan = plan::take(host, identity)?;
     let mut announcer = Announcer::new(socket, &plan.speakers);
-    let level = if plan.steps.is_empty() { Level::AlreadySo } else { Level::Done };
-    if level == Level::Done {
-        let ends = netlink.change(&plan.steps)?;
-        if let Some(at) = ends.iter().position(Result::is_err) {
-            let source = ends.into_iter().nth(at).and_then(Result::err);
-            return Err(undo(netlink, host, &plan, at, source));
+    if plan.steps.is_empty() {
+        let announced = announcer.until_settled()?.clone();
+        return match announced.claims.first() {
+            Some(&(ip, by)) => Err(Failure::Conflict { ip, by }),
+            None => Ok(Taken { level: Level::AlreadySo, announced, steps: plan.steps }),
+        };
+    }
+    keep.promise(&plan)?;
+    match establish(netlink, &mut announcer, &plan, keep) {
+        Ok(announced) => Ok(Taken { level: Level::Done, announced, steps: plan.steps }),
+        Err(cause) => {
+            let undone = roll_back(netlink, &plan.undo);
+            if undone != Undone::NotAll {
+                // Should that fail, the next take or release undoes what is undone already.
+                let _ = keep.undone();
+            }
+            let speakers = plan::given_back(host, identity, &plan.undo);
+            if !speakers.is_empty() {
+                // Whoever heard the virtual MAC for these learns the right one again; the failure is told anyway.
+                let _ = Announcer::new(socket, &speakers).until_settled();
+            }
+            Err(cause.failure(host, undone))
         }
     }
-    let announced = announcer.until_settled()?.clone();
-    read_back(netlink, host, &plan)?;
-    if let Some(&(ip, by)) = announced.claims.first() {
-        return Err(Failure::Conflict { ip, by });
-    }
-    Ok(Taken { level, announced })
 }
 
-fn undo(
+/// Why a take that had begun did not come to its end.
+enum Cause {
+    Stopped(Stopped),
+    NotSo(Box<Step>, &'static str),
+    Claimed(IpAddr, MacAddr),
+    Ledger(LedgerError),
+}
+
+impl From<Stopped> for Cause {
+    fn from(s: Stopped) -> Self {
+        Self::Stopped(s)
+    }
+}
+
+impl From<SystemError> for Cause {
+    fn from(e: SystemError) -> Self {
+        Self::Stopped(Stopped::System(e))
+    }
+}
+
+fn establish(
     netlink: &mut Netlink,
-    host: &Host,
+    announcer: &mut Announcer<'_>,
     plan: &TakePlan,
-    failed: usize,
-    source: Option<std::io::Error>,
-) -> Failure {
-    let source = source.unwrap_or_else(|| std::io::Error::other("refused"));
-    let (Step::Add { link, net, .. } | Step::Remove { link, net }) = plan.steps[failed];
-    let added = |s: &&Step| match s {
-        Step::Remove { link, net } => host.holding(net.addr()).all(|h| h.link != *link),
-        Step::Add { .. } => false,
+    keep: &mut dyn Keep,
+) -> Result<Announced, Cause> {
+    let stop = |signal| match signal {
+        Some(signal) => Err(Cause::Stopped(Stopped::Signal(signal))),
+        None => Ok(()),
     };
-    // Only what stands now and did not stand before.
-    let stands = netlink.addresses().unwrap_or_default();
-    let steps: Vec<Step> = plan
-        .undo
-        .iter()
-        .filter(added)
-        .filter(|s| matches!(s, Step::Remove { link, net } if stands.iter().any(|h| h.link == *link && h.net == *net && h.ours)))
-        .copied()
-        .collect();
-    let undone = if steps.is_empty() {
-        Undone::Nothing
-    } else {
-        let removed = netlink.change(&steps).is_ok_and(|ends| ends.iter().all(Result::is_ok));
-        let left = |h: &crate::host::Held| {
-            steps.iter().any(|s| matches!(s, Step::Remove { link, net } if h.link == *link && h.net == *net))
-        };
-        let gone = netlink.addresses().is_ok_and(|now| !now.iter().any(left));
-        if removed && gone { Undone::All } else { Undone::NotAll }
-    };
-    Failure::Refused { net, link: host.name(link).to_owned(), source, undone }
+    stop(keep.passed(Moment::Promised))?;
+    carry(netlink, &plan.steps, keep)?;
+    let announced = announcer.until_settled()?.clone();
+    stop(keep.passed(Moment::Announced))?;
+    read_back(netlink, &plan.steps)?;
+    if let Some(&(ip, by)) = announced.claims.first() {
+        return Err(Cause::Claimed(ip, by));
+    }
+    stop(keep.passed(Moment::ReadBack))?;
+    keep.stands().map_err(Cause::Ledger)?;
+    // From here on the identity stands: a signal ends the process later, not the identity.
+    let _ = keep.passed(Moment::Stands);
+    Ok(announced)
 }
 
-fn read_back(netlink: &mut Netlink, host: &Host, plan: &TakePlan) -> Result<(), Failure> {
-    let now = netlink.addresses()?;
-    for step in &plan.steps {
-        let Step::Add { link, net, .. } = *step else { continue };
-        let shown = match now.iter().find(|h| h.link == link && h.net == net) {
-            None => "is not there",
-            Some(h) if h.dadfailed => "failed duplicate address detection",
-            Some(h) if h.tentative => "is tentative",
-            Some(_) => continue,
-        };
-        return Err(Failure::NotSo { net, link: host.name(link).to_owned(), shown });
+impl Cause {
+    fn failure(self, host: &Host, undone: Undone) -> Failure {
+        match self {
+            Self::Stopped(Stopped::Refused(step, source)) => Failure::refused(host, *step, source, undone),
+            Self::Stopped(Stopped::Signal(signal)) => Failure::Interrupted { signal, undone },
+            Self::Stopped(Stopped::System(source)) => Failure::Broken { source, undone },
+            Self::Claimed(ip, by) => Failure::Contested { ip, by, undone },
+            Self::Ledger(e) => Failure::Ledger(e),
+            Self::NotSo(step, shown) => match *step {
+                Step::Add { link, net, .. } => {
+                    Failure::NotSo { net, link: host.name(link).to_owned(), shown }
+                }
+                other => Failure::StepNotSo { step: other.words(host), shown },
+            },
+        }
     }
-    Ok(())
+}
+
+fn read_back(netlink: &mut Netlink, steps: &[Step]) -> Result<(), Cause> {
+    let only_addresses = steps.iter().all(|s| matches!(s, Step::Add { .. } | Step::Remove { .. }));
+    let now = if only_addresses {
+        Host { addresses: netlink.addresses()?, ..Host::default() }
+    } else {
+        netlink.host()?
+    };
+    match steps.iter().find_map(|s| Some((*s, wrong(&now, s)?))) {
+        Some((step, shown)) => Err(Cause::NotSo(Box::new(step), shown)),
+        None => Ok(()),
+    }
+}
+
+/// What reading back shows instead of what a step was to do.
+fn wrong(now: &Host, step: &Step) -> Option<&'static str> {
+    let unless = |so: bool, shown| (!so).then_some(shown);
+    match *step {
+        Step::Add { link, net, .. } => match now.addresses.iter().find(|h| h.link == link && h.net == net) {
+            None => Some("is not there"),
+            Some(h) if h.dadfailed => Some("failed duplicate address detection"),
+            Some(h) if h.tentative => Some("is tentative"),
+            Some(_) => None,
+        },
+        Step::Create(m) | Step::Mark(m) | Step::Up(m) => match now.around.macvlan(m.index) {
+            None => Some("it is not there"),
+            Some(seen) => unless(seen.is == m && seen.ours && seen.up, "it is down, or another"),
+        },
+        Step::Sysctl { sysctl, to, .. } => {
+            unless(now.around.value(sysctl) == Some(to), "it has another value")
+        }
+        Step::Tune { sysctl, to } => {
+            // The kernel may have none of IPv6.
+            unless(sysctl::read(sysctl).is_none_or(|v| v == to), "it has another value")
+        }
+        Step::Mac { link, to, .. } => {
+            unless(now.links.iter().any(|l| l.index == link && l.mac == Some(to)), "it has another MAC")
+        }
+        Step::AddRoute(r) | Step::SwapRoute { new: r, .. } => {
+            unless(now.around.routes.contains(&r), "it is not there")
+        }
+        Step::Remove { .. }
+        | Step::Down(_)
+        | Step::Delete(_)
+        | Step::RemoveRoute(_)
+        | Step::RestoreRoute { .. } => None,
+    }
 }

@@ -1,8 +1,15 @@
 //! The kernel: netlink, packet sockets, sysctls. Does I/O, decides nothing.
 
 pub mod clock;
+pub mod filter;
+pub mod keeper;
+pub mod monitor;
 pub mod netlink;
+mod observe;
 pub mod packet;
+pub mod signals;
+pub mod stop;
+pub mod sysctl;
 
 use std::io;
 
@@ -45,7 +52,7 @@ impl SystemError {
     }
 }
 
-fn hint(e: &io::Error) -> &'static str {
+pub(crate) fn hint(e: &io::Error) -> &'static str {
     match e.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => " (it needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root)",
         Some(libc::ENODEV) => " (the link vanished meanwhile)",

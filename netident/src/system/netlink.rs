@@ -3,6 +3,8 @@
 //! The one module that knows the netlink crates. Every request is acknowledged by the kernel; a batch goes out in one
 //! datagram. Must never guess: an answer that is not understood is an error.
 
+mod links;
+
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -23,12 +25,11 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, Rou
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use pnet_base::MacAddr;
 use std::os::fd::AsFd;
 
-use super::SystemError;
+use super::{SystemError, sysctl};
 use crate::frame::LinkIndex;
-use crate::host::{Held, Host, Link, Neighbour, Route};
+use crate::host::{Held, Host, Link, Marks, Neighbour, Route};
 use crate::plan::{PrefixRoute, Step};
 
 /// IFA_PROTO of addresses this program put there (a number the kernel leaves to user space; `ip -d addr` shows it).
@@ -67,10 +68,17 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`].
     pub fn host(&mut self) -> Result<Host, SystemError> {
-        let mut host = Host { links: self.links()?, addresses: self.addresses()?, ..Host::default() };
+        let all = self.address_messages()?;
+        let mut host = Host { addresses: all.iter().filter_map(held).collect(), ..Host::default() };
+        if !all.iter().any(is_marked) {
+            host.around.marks = Marks::Lost;
+        }
+        self.read_links(&mut host)?;
         for m in self.dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()), "reading the routes")? {
             if let RouteNetlinkMessage::NewRoute(m) = m {
                 host.routes.extend(route(&m));
+                host.around.routes.extend(links::own_route(&m));
+                host.around.others.extend(links::other_route(&m));
             }
         }
         let all = NeighbourMessage::default();
@@ -82,16 +90,20 @@ impl Netlink {
         Ok(host)
     }
 
-    fn links(&mut self) -> Result<Vec<Link>, SystemError> {
+    fn read_links(&mut self, host: &mut Host) -> Result<(), SystemError> {
         let all = LinkMessage::default();
-        let dump = self.dump(RouteNetlinkMessage::GetLink(all), "reading the links")?;
-        Ok(dump
-            .iter()
-            .filter_map(|m| match m {
-                RouteNetlinkMessage::NewLink(m) => Some(link(m)),
-                _ => None,
-            })
-            .collect())
+        host.around.sysctls.extend(sysctl::of_link("all"));
+        for m in self.dump(RouteNetlinkMessage::GetLink(all), "reading the links")? {
+            let RouteNetlinkMessage::NewLink(m) = m else { continue };
+            let link = link(&m);
+            if link.mac.is_some() {
+                host.around.sysctls.extend(sysctl::of_link(&link.name));
+            }
+            host.around.macvlans.extend(links::macvlan(&m));
+            host.around.made_with.extend(links::made_with(&m));
+            host.links.push(link);
+        }
+        Ok(())
     }
 
     /// The addresses that stand on this host.
@@ -99,27 +111,33 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`].
     pub fn addresses(&mut self) -> Result<Vec<Held>, SystemError> {
-        let all = AddressMessage::default();
-        let dump = self.dump(RouteNetlinkMessage::GetAddress(all), "reading the addresses")?;
-        Ok(dump
-            .iter()
-            .filter_map(|m| match m {
-                RouteNetlinkMessage::NewAddress(m) => held(m),
-                _ => None,
-            })
-            .collect())
+        Ok(self.address_messages()?.iter().filter_map(held).collect())
     }
 
-    /// Changes all of `steps`, sent at once, in order. What came of each, in the same order.
+    fn address_messages(&mut self) -> Result<Vec<AddressMessage>, SystemError> {
+        let all = AddressMessage::default();
+        let dump = self.dump(RouteNetlinkMessage::GetAddress(all), "reading the addresses")?;
+        let addresses = dump.into_iter().filter_map(|m| match m {
+            RouteNetlinkMessage::NewAddress(m) => Some(m),
+            _ => None,
+        });
+        Ok(addresses.collect())
+    }
+
+    /// Changes all of `steps`, sent at once, in order. What came of each, in the same order. The kernel goes on
+    /// after one that it refuses; [`Step::Sysctl`] and [`Step::Tune`] are not netlink's, and refused.
     ///
     /// # Errors
     /// [`SystemError`] where the kernel's answers were not to be had: then any of the steps may have been done.
     pub fn change(&mut self, steps: &[Step]) -> Result<Vec<io::Result<()>>, SystemError> {
-        const DOING: &str = "changing addresses";
+        const DOING: &str = "changing links, addresses and routes";
         let first = self.sequence.wrapping_add(1);
         let mut batch = Vec::new();
         for step in steps {
-            let (message, flags) = request(step);
+            let Some((message, flags)) = request(step) else {
+                let why = io::Error::from(io::ErrorKind::Unsupported);
+                return Err(SystemError::call(DOING, why));
+            };
             self.append(&mut batch, message, flags | NLM_F_ACK);
         }
         let mut ends: Vec<Option<io::Result<()>>> = steps.iter().map(|_| None).collect();
@@ -175,7 +193,7 @@ impl Netlink {
         Ok(messages)
     }
 
-    fn dump(
+    pub(super) fn dump(
         &mut self,
         what: RouteNetlinkMessage,
         doing: &str,
@@ -216,8 +234,8 @@ impl Netlink {
     }
 }
 
-fn request(step: &Step) -> (RouteNetlinkMessage, u16) {
-    match *step {
+fn request(step: &Step) -> Option<(RouteNetlinkMessage, u16)> {
+    Some(match *step {
         Step::Add { link, net, prefix_route } => {
             let mut flags = AddressFlags::Permanent;
             if net.addr().is_ipv6() {
@@ -237,7 +255,18 @@ fn request(step: &Step) -> (RouteNetlinkMessage, u16) {
             (RouteNetlinkMessage::NewAddress(m), NLM_F_CREATE | NLM_F_EXCL)
         }
         Step::Remove { link, net } => (RouteNetlinkMessage::DelAddress(address(link, net)), 0),
-    }
+        Step::Create(m) => links::create(m),
+        Step::Mark(m) => links::mark(m),
+        Step::Up(m) => links::set_up(m, true),
+        Step::Down(m) => links::set_up(m, false),
+        Step::Delete(m) => links::delete(m),
+        Step::Mac { link, to, .. } => links::set_mac(link, to),
+        Step::AddRoute(r) => links::add_route(r),
+        Step::RemoveRoute(r) => links::remove_route(r),
+        Step::SwapRoute { new, .. } => links::swap_route(new),
+        Step::RestoreRoute { old, .. } => links::restore_route(old),
+        Step::Sysctl { .. } | Step::Tune { .. } => return None,
+    })
 }
 
 fn address(link: LinkIndex, net: IpNet) -> AddressMessage {
@@ -249,6 +278,11 @@ fn address(link: LinkIndex, net: IpNet) -> AddressMessage {
     m.attributes.push(AddressAttribute::Local(net.addr()));
     m.attributes.push(AddressAttribute::Address(net.addr()));
     m
+}
+
+/// Whether it bears anybody's mark.
+fn is_marked(m: &AddressMessage) -> bool {
+    m.attributes.iter().any(|a| matches!(a, AddressAttribute::Protocol(_)))
 }
 
 fn held(m: &AddressMessage) -> Option<Held> {
@@ -281,11 +315,7 @@ fn link(m: &LinkMessage) -> Link {
     for a in &m.attributes {
         match a {
             LinkAttribute::IfName(n) => name.clone_from(n),
-            LinkAttribute::Address(b) => {
-                if let [a, b, c, d, e, f] = b[..] {
-                    mac = Some(MacAddr(a, b, c, d, e, f)).filter(|m| *m != MacAddr::zero());
-                }
-            }
+            LinkAttribute::Address(b) => mac = links::mac_of(b),
             _ => {}
         }
     }

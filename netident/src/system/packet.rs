@@ -56,6 +56,16 @@ impl PacketSocket {
         open().map(|socket| Self { socket }).map_err(|e| SystemError::call("opening a packet socket", e))
     }
 
+    /// Hears less from now on: only what this program of [`super::filter`] passes.
+    ///
+    /// # Errors
+    /// [`SystemError::Call`].
+    pub fn narrow(&self, program: &[super::filter::Instruction]) -> Result<(), SystemError> {
+        let all: Vec<SockFilter> =
+            program.iter().map(|&(code, t, f, k)| SockFilter::new(code, t, f, k)).collect();
+        self.socket.attach_filter(&all).map_err(|e| SystemError::call("attaching a packet filter", e))
+    }
+
     /// Begins to hear, on all links.
     ///
     /// # Errors
@@ -122,6 +132,34 @@ impl PacketSocket {
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// The network namespace's cookie (SO_NETNS_COOKIE, Linux 5.14): a number given once a boot; `None` on an older
+/// kernel.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn namespace_cookie() -> io::Result<Option<u64>> {
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    let mut cookie = 0u64;
+    let mut len = libc::socklen_t::try_from(size_of::<u64>()).unwrap_or(8);
+    // SAFETY: the option writes at most `len` bytes, which is the size of `cookie`; both outlive the call.
+    let end = unsafe {
+        libc::getsockopt(
+            std::os::fd::AsRawFd::as_raw_fd(&socket),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    };
+    match end {
+        0 => Ok(Some(cookie)),
+        _ => match io::Error::last_os_error() {
+            e if e.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
+            e => Err(e),
+        },
     }
 }
 

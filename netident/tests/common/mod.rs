@@ -58,6 +58,11 @@ impl Net {
         Some(net)
     }
 
+    /// Where netident records what it changes in this network.
+    pub(crate) fn runtime_dir(&self) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("{}-run", self.name))
+    }
+
     pub(crate) fn host(&self, host: &str) -> String {
         format!("{}{host}", self.name)
     }
@@ -75,6 +80,7 @@ impl Net {
         let done = Command::new("ip")
             .args(["netns", "exec", &self.host(host), env!("CARGO_BIN_EXE_netident")])
             .args(arguments.split_whitespace())
+            .env("NETIDENT_RUNTIME_DIR", self.runtime_dir())
             .output()
             .unwrap();
         let text = [done.stdout, done.stderr].concat();
@@ -109,6 +115,7 @@ impl Drop for Net {
         for host in [CLIENT, A, B, ROUTER] {
             let _ = Command::new("ip").args(["netns", "del", &self.host(host)]).output();
         }
+        let _ = std::fs::remove_dir_all(self.runtime_dir());
     }
 }
 
