@@ -19,6 +19,15 @@ EXAMPLES\n  arbitrate inspect /dev/sdb\n  arbitrate challenge /dev/sdb --cluster
 arbitrate defend /dev/sdb --cluster prod --node 2 --acquire"
 )]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct Globals {
     /// One JSON object on standard output (a line each for long-running commands), failure included
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -32,8 +41,6 @@ pub(crate) struct Cli {
     /// Append every command and answer to this file as JSON lines (for `replay`); costs a write a command
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 #[derive(Subcommand, Debug)]
