@@ -74,7 +74,7 @@ pub(crate) fn carry_out(
         Failure::new(Exit::Refused, "starting the threads of the fence", e.to_string(), "nothing was sent")
     })?;
     let mut reports = crew.fence(order).iter();
-    Ok(kept
+    let lines = kept
         .into_iter()
         .filter_map(|k| match k {
             Kept::Not(device, said) => Some(unfenced(&device, said)),
@@ -93,7 +93,11 @@ pub(crate) fn carry_out(
                 Some(fenced.line(order.cluster, accept_silent))
             }
         })
-        .collect())
+        .collect();
+    // The process is about to end, and its threads wait for nothing: waking each of them to be told so
+    // would cost as much as the fence, and one that is stuck could not be told.
+    std::mem::forget(crew);
+    Ok(lines)
 }
 
 enum Kept {
