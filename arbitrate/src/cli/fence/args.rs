@@ -34,6 +34,8 @@ pub(crate) enum Check {
     Holder,
     /// A path gives no answer when it is read back on
     SilentPaths,
+    /// The victim's keys had gone before: whether what it had queued was aborted then is not known here
+    Queued,
 }
 
 #[derive(Args, Debug)]
@@ -66,7 +68,8 @@ pub(crate) struct Fence {
     /// The key expected to hold the reservation; another holder is refused
     #[arg(long, value_name = "KEY")]
     pub(crate) holder: Option<Key>,
-    /// After how long whatever is not proven is unknown [default: 10000; with --drain reset 40000]
+    /// After how long whatever is not proven is unknown; at least twice --timeout-ms [default: 10000, with
+    /// --drain reset 40000, and never less than three times --timeout-ms]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) deadline_ms: Option<u64>,
     /// Override one check by its name
