@@ -12,11 +12,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "arbitrate",
     version,
     about = "Who owns a shared disk: SCSI reservations, challenge and defence",
-    after_help = "EXIT STATUS\n  0 confirmed  1 refused  2 usage  3 unknown  10 defended  11 deposed  \
-24 reservation conflict  35 transport error\n  `arbitrate explain CODE` says what each means and what to do next.\n\n\
+    after_help = super::status::all("\
 DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file;\n  for challenge and defend a dm-multipath device too, or port=1+2: all its paths\n\n\
 EXAMPLES\n  arbitrate inspect /dev/sdb\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
-arbitrate defend /dev/sdb --cluster prod --node 2 --acquire"
+arbitrate defend /dev/sdb --cluster prod --node 2 --acquire")
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -282,6 +281,9 @@ pub(crate) struct Node {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("challenge", "\
+EXAMPLES\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
+arbitrate challenge /dev/sdb --cluster prod --node 2 --dry-run"))]
 pub(crate) struct Challenge {
     /// The device
     pub(crate) device: String,
@@ -299,6 +301,8 @@ pub(crate) struct Challenge {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("defend", "\
+EXAMPLES\n  arbitrate defend /dev/sdb --cluster prod --node 2 --acquire --on-deposed 'systemctl stop app'"))]
 pub(crate) struct Defend {
     /// The device
     pub(crate) device: String,
@@ -319,6 +323,8 @@ pub(crate) struct Defend {
     /// Feed this watchdog with every confirmed tick
     #[arg(long, value_name = "PATH")]
     pub(crate) watchdog: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reports: super::defend::quiet::Reports,
 }
 
 #[derive(Args, Debug)]

@@ -24,6 +24,7 @@ mod replay;
 mod session;
 mod show;
 mod sim;
+mod status;
 mod timeline;
 mod verbs;
 mod verify;

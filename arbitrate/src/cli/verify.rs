@@ -20,6 +20,8 @@ use super::session::{self, Options, Talk};
 use super::{consent, node, words};
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("verify", "\
+EXAMPLES\n  arbitrate verify /dev/sdb /dev/sdc\n  arbitrate verify /dev/sdb /dev/sdc --destructive --yes --json"))]
 pub(crate) struct Verify {
     /// One path of the logical unit
     pub(crate) device_a: String,

@@ -39,11 +39,9 @@ pub(crate) enum Check {
 }
 
 #[derive(Args, Debug)]
-#[command(
-    after_help = "EXIT STATUS\n  0 proven on every device  1 refused on at least one (not protected included)  \
-3 unknown on at least one\n\nEXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
-arbitrate fence --cluster prod --node 2 --dry-run /dev/sdb"
-)]
+#[command(after_help = crate::cli::status::help("fence", "\
+EXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
+arbitrate fence --cluster prod --node 2 --dry-run /dev/sdb"))]
 pub(crate) struct Fence {
     /// The devices, all of which the victim must be kept out of
     #[arg(required = true, value_name = "DEVICE")]
@@ -101,7 +99,8 @@ pub(crate) struct AllPaths {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  arbitrate unfence --cluster prod --node 2 /dev/sdb /dev/sdc")]
+#[command(after_help = crate::cli::status::help("unfence", "\
+EXAMPLES\n  arbitrate unfence --cluster prod --node 2 /dev/sdb /dev/sdc"))]
 pub(crate) struct Unfence {
     /// The devices to register this node on again
     #[arg(required = true, value_name = "DEVICE")]
@@ -129,8 +128,9 @@ pub(crate) enum UnfenceCheck {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  arbitrate clear-stale --cluster prod /dev/sdb\n  \
-arbitrate clear-stale --cluster prod --as-node 1 --down 2 --remove 811c9dc502000007 --yes /dev/sdb")]
+#[command(after_help = crate::cli::status::help("clear-stale", "\
+EXAMPLES\n  arbitrate clear-stale --cluster prod /dev/sdb\n  \
+arbitrate clear-stale --cluster prod --as-node 1 --down 2 --remove 811c9dc502000007 --yes /dev/sdb"))]
 pub(crate) struct ClearStale {
     /// The devices
     #[arg(required = true, value_name = "DEVICE")]
