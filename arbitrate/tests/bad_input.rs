@@ -39,6 +39,44 @@ fn devices() {
     fails(&["keys", &format!("sim:{folder}/none?as=a")], 15, &["sim create"]);
 }
 
+/// Whoever asked for JSON gets JSON, whatever is wrong with the rest of the line.
+#[test]
+fn usage_errors_are_json_where_that_was_asked_for() {
+    let s = Stage::new();
+    let d = s.disk("a");
+    for (args, command, says) in [
+        (&["--json"][..], "arbitrate", "no command"),
+        (&["--json", "fense", &d], "arbitrate", "fense"),
+        (&["fence", &d, "--json"], "fence", "--cluster"),
+        (&["register", "--json", &d, "--key", "xyz"], "register", "hex"),
+        (&["challenge", &d, "--cluster", "c", "--node", "0", "--json"], "challenge", "--node"),
+        (&["sim", "fault", &d, "set", "no-such", "--json"], "sim", "no-such"),
+        (&["keys", &d, "--json", "--no-such"], "keys", "--no-such"),
+    ] {
+        let v = s.run(args).must(2).json();
+        assert_eq!(
+            (&v["schema"], &v["exit"], &v["outcome"]),
+            (&1.into(), &2.into(), &"refused".into()),
+            "{v}"
+        );
+        assert_eq!(v["command"], command, "{v}");
+        let (answer, next) = (v["error"]["answer"].as_str().unwrap(), v["error"]["next"].as_str().unwrap());
+        assert!(answer.contains(says) && !answer.contains("error:"), "{v}");
+        assert!(next.contains("arbitrate help"), "{v}");
+    }
+    // After `--` it is a name, and help is no error.
+    assert!(s.run(&["keys", "--no-such", "--", "--json"]).must(2).out.is_empty());
+    assert!(s.run(&["--json", "fence", "--help"]).must(0).out.contains("EXIT STATUS"));
+}
+
+#[test]
+fn a_disk_that_exists_is_left_alone_and_that_is_said() {
+    let s = Stage::new();
+    fails(&["sim", "create", &s.path()], 15, &["exists already", "name a file that does not exist yet"]);
+    let other = s.dir().join("no/such/folder").display().to_string();
+    fails(&["sim", "create", &other], 15, &["no disk was made"]);
+}
+
 #[test]
 fn raw_bytes() {
     let s = Stage::new();

@@ -146,6 +146,9 @@ fn a_restarted_node_takes_over_its_own_ghost() {
     let won = s.challenge(1, &[]).must(0);
     assert_eq!(won.json()["key"], key(1, false, 2), "a fresh life");
     assert!(!won.out.contains("preempting"), "a ghost on the own nexus is re-keyed, never preempted");
+    for said in ["this node itself holds the reservation from an earlier life", "re-keyed in place"] {
+        assert!(won.out.contains(said), "not an opponent: {}", won.out);
+    }
     assert_eq!(s.keys(), [key(1, false, 2)]);
 }
 
@@ -195,6 +198,13 @@ fn a_foreign_key_is_refused_and_left_alone() {
     s.verb("register", "other", &["--key", "0xabc"]).must(0);
     let end = s.challenge(1, &[]).must(1).json();
     assert!(end["error"]["answer"].as_str().unwrap().contains("0000000000000abc"), "{end}");
+    // For people: a plan that is refused is no data.
+    let mut c = common::arbitrate();
+    c.args(["challenge", &s.disk("n1"), "--cluster", "test", "--node", "1", "--profile"]).arg(s.profile());
+    let host = s.dir().join("host1");
+    c.env("PALISADE_STATE_DIR", host.join("state")).env("PALISADE_RUNTIME_DIR", host.join("run"));
+    let end = common::End::of(c.stdin(std::process::Stdio::null()).output().unwrap()).must(1);
+    assert!(!end.out.contains("plan:") && end.err.contains("plan: REGISTER"), "{end:?}");
     assert_eq!(s.keys(), ["0000000000000abc"]);
 }
 

@@ -206,8 +206,73 @@ fn a_number_nobody_has_is_refused_unless_that_is_meant() {
     let refused = d.fence(7, &["--yes"]).must(1).json();
     let answer = refused["error"]["answer"].as_str().unwrap();
     assert!(answer.contains("node 1, 2, 3"), "{answer}");
-    let receipt = d.fence(7, &["--yes", "--force", "unregistered"]).must(0).json();
+    // Kept out, and nobody knows what it may have queued.
+    let receipt = d.fence(7, &["--yes", "--force", "unregistered"]).must(3).json();
+    assert_eq!(results(&receipt), ["commands-open"; 2]);
+    let receipt = d.fence(7, &["--yes", "--force", "unregistered", "--force", "queued"]).must(0).json();
     assert_eq!(results(&receipt), ["already-so"; 2]);
+    assert_eq!(d.keys(0).len(), 3);
+}
+
+fn queued(v: &Value) -> Vec<&str> {
+    v["devices"].as_array().unwrap().iter().map(|d| d["queued_commands"].as_str().unwrap()).collect()
+}
+
+/// The answer to the abort is lost: asking again must not turn "not known" into "done".
+#[test]
+fn repeating_a_fence_settles_nothing_that_only_an_abort_would() {
+    let d = Disks::new(2);
+    let fault = |i: usize, args: &[&str]| {
+        let file = d.stage.dir().join(format!("d{i}")).display().to_string();
+        d.stage.run(&[&["sim", "fault", &file], args].concat()).must(0);
+    };
+    let quick = ["--yes", "--timeout-ms", "500", "--deadline-ms", "1500"];
+    fault(0, &["set", "drop-answer", "--command", "preempt-and-abort"]);
+    fault(1, &["set", "drop-command", "--command", "preempt-and-abort", "--always"]);
+    let first = d.fence(2, &quick).must(3).json();
+    assert_eq!(results(&first), ["commands-open", "preempt-open"]);
+    fault(1, &["clear"]);
+    let again = d.fence(2, &["--yes"]).must(3).json();
+    assert_eq!(results(&again), ["commands-open", "done"]);
+    assert_eq!(queued(&again), ["unknown", "aborted"]);
+    assert!(again["devices"][0]["answer"].as_str().unwrap().contains("not known"), "{again}");
+    assert_eq!(again["proven"], 1);
+    let drained = d.fence(2, &["--yes", "--force", "unregistered", "--drain", "reset"]).must(0).json();
+    assert_eq!(queued(&drained), ["reset", "reset"]);
+    // Whoever knows better says so, and the receipt still does not.
+    let accepted = d.fence(2, &["--yes", "--force", "unregistered", "--force", "queued"]).must(0).json();
+    assert_eq!((results(&accepted), queued(&accepted)), (vec!["already-so"; 2], vec!["unknown"; 2]));
+}
+
+#[test]
+fn a_deadline_that_leaves_no_time_to_read_back_is_refused_with_the_arithmetic() {
+    let d = Disks::new(1);
+    let refused = d.fence(2, &["--yes", "--timeout-ms", "700", "--deadline-ms", "1399"]).must(2).json();
+    let answer = refused["error"]["answer"].as_str().unwrap();
+    assert!(answer.contains("1399 ms") && answer.contains("1400 ms in all"), "{answer}");
+    assert!(d.write_accepted(0, 2), "nothing was sent");
+    d.fence(2, &["--yes", "--timeout-ms", "700", "--deadline-ms", "1400"]).must(0);
+}
+
+#[test]
+fn a_device_that_hangs_before_it_is_read_keeps_no_other_from_its_fence() {
+    let d = Disks::new(2);
+    let file = d.stage.dir().join("d0").display().to_string();
+    d.stage.run(&["sim", "fault", &file, "set", "drop-command", "--initiator", "n1", "--always"]).must(0);
+    let disks = [d.disk(0, 1), d.disk(1, 1)];
+    let mut c = arbitrate();
+    // Nothing of this process's own ends before the test gives up.
+    c.args(["fence", "--json", "--cluster", "test", "--node", "2", "--yes", "--timeout-ms", "600000"]);
+    let mut fence = common::Running::start({
+        c.args(&disks).stdin(Stdio::null());
+        c
+    });
+    while d.keys(1).contains(&key(2, false, 1)) {
+        assert!(fence.is_running(), "it gave up on the healthy device");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(fence.is_running(), "the one that hangs is still waited for");
+    fence.kill();
     assert_eq!(d.keys(0).len(), 3);
 }
 

@@ -12,13 +12,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "arbitrate",
     version,
     about = "Who owns a shared disk: SCSI reservations, challenge and defence",
-    after_help = "EXIT STATUS\n  0 confirmed  1 refused  2 usage  3 unknown  10 defended  11 deposed  \
-24 reservation conflict  35 transport error\n  `arbitrate explain CODE` says what each means and what to do next.\n\n\
+    after_help = super::status::all("\
 DEVICE\n  /dev/sgN, /dev/sdX (its sg node is used), or sim:PATH?as=NAME[&port=N], an embedded disk in a file;\n  for challenge and defend a dm-multipath device too, or port=1+2: all its paths\n\n\
 EXAMPLES\n  arbitrate inspect /dev/sdb\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
-arbitrate defend /dev/sdb --cluster prod --node 2 --acquire"
+arbitrate defend /dev/sdb --cluster prod --node 2 --acquire")
 )]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct Globals {
     /// One JSON object on standard output (a line each for long-running commands), failure included
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -32,8 +40,6 @@ pub(crate) struct Cli {
     /// Append every command and answer to this file as JSON lines (for `replay`); costs a write a command
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 #[derive(Subcommand, Debug)]
@@ -275,6 +281,9 @@ pub(crate) struct Node {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("challenge", "\
+EXAMPLES\n  arbitrate challenge /dev/sdb --cluster prod --node 2\n  \
+arbitrate challenge /dev/sdb --cluster prod --node 2 --dry-run"))]
 pub(crate) struct Challenge {
     /// The device
     pub(crate) device: String,
@@ -292,6 +301,8 @@ pub(crate) struct Challenge {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("defend", "\
+EXAMPLES\n  arbitrate defend /dev/sdb --cluster prod --node 2 --acquire --on-deposed 'systemctl stop app'"))]
 pub(crate) struct Defend {
     /// The device
     pub(crate) device: String,
@@ -312,6 +323,8 @@ pub(crate) struct Defend {
     /// Feed this watchdog with every confirmed tick
     #[arg(long, value_name = "PATH")]
     pub(crate) watchdog: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reports: super::defend::quiet::Reports,
 }
 
 #[derive(Args, Debug)]

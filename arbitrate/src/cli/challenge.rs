@@ -47,11 +47,11 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
             plan.json(&contest),
         ));
     }
-    with.out.event(&plan.text(&contest), "plan", plan.json(&contest));
+    with.out.plan(&plan.text(&contest), plan.json(&contest));
     let mut lives = plan.lives()?;
     let runtime = node.runtime_place(&id.name);
     handover::forget(&runtime).map_err(|e| store(&e))?;
-    let timeline = Timeline::new(pacer.now(), node.cluster, with.out);
+    let timeline = Timeline::new(pacer.now(), node.cluster, with.out).of(node.number);
     if let Some(all) = &all {
         all.say(&timeline, pacer.now());
     }

@@ -89,8 +89,8 @@ pub(crate) const TABLE: &[Row] = &[
     },
     Row {
         exit: Exit::File,
-        name: "not a usable device",
-        means: "The device could not be opened, or is none this program works on. Nothing was sent.",
+        name: "no usable device or file",
+        means: "The device could not be opened, or is none this program works on; or the file of an embedded disk could not be made, read or changed. Nothing was sent.",
         next: "The message says what it is and what to name instead.",
     },
     Row {

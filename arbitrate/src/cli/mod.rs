@@ -15,6 +15,7 @@ mod joining;
 mod legacy;
 mod node;
 mod output;
+mod parse;
 mod paths;
 mod profile_file;
 mod quorum;
@@ -23,6 +24,7 @@ mod replay;
 mod session;
 mod show;
 mod sim;
+mod status;
 mod timeline;
 mod verbs;
 mod verify;
@@ -30,26 +32,19 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Cli, Command, Legacy, Sim};
-use exit::Exit;
+use args::{Command, Legacy, Sim};
 use output::{Outcome, Output};
 
 /// Parses, runs, prints; the exit code is one of [`exit::TABLE`].
 pub(crate) fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse::command_line() {
         Ok(cli) => cli,
-        Err(e) => {
-            // Help and version come as errors that are none; clap writes each to its stream.
-            let _ = e.print();
-            let code = if e.use_stderr() { Exit::Usage } else { Exit::Confirmed };
-            return ExitCode::from(code.code());
-        }
+        Err(exit) => return ExitCode::from(exit.code()),
     };
-    let out = Output { json: cli.json, verbose: cli.verbose };
-    let timeout = cli.timeout_ms.map(std::time::Duration::from_millis);
-    if let Some(Err(f)) = cli.record.as_deref().map(|file| recording::begin(file, out)) {
+    let given = &cli.globals;
+    let out = Output { json: given.json, verbose: given.verbose };
+    let timeout = given.timeout_ms.map(std::time::Duration::from_millis);
+    if let Some(Err(f)) = given.record.as_deref().map(|file| recording::begin(file, out)) {
         return ExitCode::from(out.finish("record", Err(f)).code());
     }
     let (name, end) = dispatch(&cli.command, session::Options { out, timeout });

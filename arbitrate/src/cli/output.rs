@@ -118,6 +118,11 @@ impl Output {
         }
     }
 
+    /// What is about to be done: an event for programs, talk for people, since it may be refused yet.
+    pub(crate) fn plan(self, text: &str, fields: Value) {
+        if self.json { self.event(text, "plan", fields) } else { self.talk(text) }
+    }
+
     /// A line of data, flushed.
     pub(crate) fn line(self, text: &str) {
         let mut out = std::io::stdout().lock();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrate::codec::pr::Holder;
-use arbitrate::key::{ClusterId, Key, Stance};
+use arbitrate::key::{ClusterId, Key, NodeNumber, Stance};
 use arbitrate::protocol::{ChallengeNote, DefenceNote, Miss, NoAnswer};
 use arbitrate::time::Instant;
 use serde_json::{Value, json};
@@ -19,12 +19,19 @@ pub(crate) struct Timeline {
     pub(crate) out: Output,
     /// Which of several devices it is about.
     on: Option<&'static str>,
+    /// Who tells it.
+    me: Option<NodeNumber>,
 }
 
 impl Timeline {
     /// Of one device, or of what is no device's alone.
     pub(crate) const fn new(start: Instant, cluster: ClusterId, out: Output) -> Self {
-        Self { start, cluster, out, on: None }
+        Self { start, cluster, out, on: None, me: None }
+    }
+
+    /// The same, told by that node: it knows itself.
+    pub(crate) const fn of(self, me: NodeNumber) -> Self {
+        Self { me: Some(me), ..self }
     }
 
     /// The same, of one of several devices.
@@ -195,7 +202,20 @@ impl Timeline {
     }
 
     fn holding(&self, holder: Option<Holder>) -> String {
-        holding(holder, self.cluster)
+        let own = |h: &Holder| h.key.parts_in(self.cluster).filter(|p| Some(p.node) == self.me);
+        match holder.and_then(|h| Some((h, own(&h)?))) {
+            // What an earlier life of this host left: nobody is there to defend it.
+            Some((h, p)) => format!(
+                "this node itself holds the reservation{} [{}], {}",
+                match p.stance {
+                    Stance::Challenging => ", re-keyed in place",
+                    Stance::Settled => " from an earlier life",
+                },
+                h.key,
+                h.kind.name()
+            ),
+            None => holding(holder, self.cluster),
+        }
     }
 
     fn key(&self, key: Key) -> String {

@@ -20,6 +20,8 @@ use super::session::{self, Options, Talk};
 use super::{consent, node, words};
 
 #[derive(Args, Debug)]
+#[command(after_help = super::status::help("verify", "\
+EXAMPLES\n  arbitrate verify /dev/sdb /dev/sdc\n  arbitrate verify /dev/sdb /dev/sdc --destructive --yes --json"))]
 pub(crate) struct Verify {
     /// One path of the logical unit
     pub(crate) device_a: String,
@@ -49,19 +51,10 @@ pub(crate) fn run(a: &Verify, with: Options) -> Outcome {
     let (mut da, mut db) = (session::device(&a.device_a)?, session::device(&a.device_b)?);
     let talk = |name: &str| Talk { out: with.out, device: name.to_owned() };
     let (mut ta, mut tb) = (talk(&a.device_a), talk(&a.device_b));
-    let mut on_a = Executor::new(da.as_mut(), &mut ta);
-    let area = if a.destructive { Some(area(a, &mut on_a, timeout)?) } else { None };
-    if let Some(area) = area {
-        let what = format!(
-            "testing {} destructively: every registration made is removed, the unit is reset, blocks {} to {} are \
-             overwritten and written back",
-            a.device_a,
-            area.lba,
-            area.lba + u64::from(area.blocks) - 1
-        );
-        consent::ask(&Consent { yes: a.yes, dry_run: false }, &what)?;
+    if let Some(why) = one_node(a, da.name(), db.name()) {
+        return Err(not_two(a, why));
     }
-    let on_b = Executor::new(db.as_mut(), &mut tb);
+    let (on_a, on_b) = (Executor::new(da.as_mut(), &mut ta), Executor::new(db.as_mut(), &mut tb));
     let (side_a, side_b) = (Side::new(&a.device_a, on_a, timeout), Side::new(&a.device_b, on_b, timeout));
     let more = || open::open(&a.device_a).ok();
     let mut stopped = false;
@@ -72,6 +65,20 @@ pub(crate) fn run(a: &Verify, with: Options) -> Outcome {
     let mut tell = |c: &Check| with.out.event(&line(c), "check", row(c));
     let serial = u32::try_from(clock::now().as_nanos() >> 20 & 0x00ff_ffff).unwrap_or(1);
     let mut bench = Bench::new((side_a, side_b), timing, serial, &more, &mut stop, &mut tell);
+    if let Some(why) = bench.not_two_nexuses() {
+        return Err(not_two(a, why));
+    }
+    let area = if a.destructive { Some(area(a, &mut bench.a.on, timeout)?) } else { None };
+    if let Some(area) = area {
+        let what = format!(
+            "testing {} destructively: every registration made is removed, the unit is reset, blocks {} to {} are \
+             overwritten and written back",
+            a.device_a,
+            area.lba,
+            area.lba + u64::from(area.blocks) - 1
+        );
+        consent::ask(&Consent { yes: a.yes, dry_run: false }, &what)?;
+    }
     bench.passive();
     // Two units, or one nexus twice: then the rest would test something else.
     let unfit = bench
@@ -84,6 +91,24 @@ pub(crate) fn run(a: &Verify, with: Options) -> Outcome {
         (None, _) => None,
     };
     verdict(a, bench.checks(), refused)
+}
+
+/// Two names of one node.
+fn one_node(a: &Verify, opened_a: &str, opened_b: &str) -> Option<String> {
+    let same = a.device_a == a.device_b
+        || opened_a == opened_b
+        || std::fs::canonicalize(&a.device_a)
+            .is_ok_and(|x| std::fs::canonicalize(&a.device_b).is_ok_and(|y| x == y));
+    same.then(|| "both names are one path, so one nexus".to_owned())
+}
+
+fn not_two(a: &Verify, why: String) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("verifying {} and {}", a.device_a, a.device_b),
+        format!("not two nexuses of one unit: {why}; nothing was tested"),
+        "name two paths of one logical unit, through two initiators or two target ports (`lsblk -S`, `multipath -ll`)",
+    )
 }
 
 /// The blocks that may be written: named, or the last ones.
@@ -151,6 +176,7 @@ fn verdict(a: &Verify, checks: &[Check], refused: Option<String>) -> Outcome {
     let count = |v| checks.iter().filter(|c| c.verdict == v).count();
     let unclean = checks.iter().any(|c| c.id == "cleanup" && c.verdict == Verdict::Fail);
     let failed = count(Verdict::Fail);
+    let stopped = checks.iter().any(|c| c.found == "stopped by a signal");
     if let Some(why) = refused {
         return Err(Failure::new(
             Exit::Refused,
@@ -161,14 +187,14 @@ fn verdict(a: &Verify, checks: &[Check], refused: Option<String>) -> Outcome {
     }
     let exit = match (unclean, failed) {
         (true, _) => Exit::Unknown,
-        (false, 0) => Exit::Confirmed,
+        // What was not looked at is not confirmed.
+        (false, 0) if !stopped => Exit::Confirmed,
         (false, _) => Exit::Refused,
     };
-    let stopped = checks.iter().any(|c| c.found == "stopped by a signal");
     let judgement = match exit {
         Exit::Unknown => "NOT CLEANED UP: see the check `cleanup`",
-        Exit::Refused => "NOT FIT: do not rely on it for fencing",
-        _ if stopped => "stopped before the end: nothing is said about the rest",
+        Exit::Refused if failed > 0 => "NOT FIT: do not rely on it for fencing",
+        Exit::Refused => "stopped before the end: nothing is said about the rest",
         _ if a.destructive => "fit, as far as can be tested",
         _ => "nothing speaks against it; --destructive tests the rest, on a unit nobody uses",
     };

@@ -10,6 +10,7 @@ use arbitrate::codec::Cdb;
 use arbitrate::codec::opcode as op;
 use arbitrate::codec::pr::{PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT, TransportId};
 
+use crate::besides::Besides;
 use crate::rng::Rng;
 use crate::step::{NEXUSES, Step, What};
 use crate::target::Start;
@@ -44,6 +45,8 @@ const UNREG: u8 = 0x02;
 #[derive(Debug)]
 pub struct Generator {
     rng: Rng,
+    /// What is put in between.
+    besides: Besides,
     /// Blocks of the unit.
     blocks: u32,
     /// The TransportIDs of the nexuses.
@@ -75,7 +78,14 @@ impl Iterator for Generator {
         if self.rng.below(400) == 0 {
             self.plan_return(nexus);
         }
-        Some(Step { nexus, what: self.what(nexus) })
+        let own = self.believed.get(nexus).copied().unwrap_or_default();
+        let step = Step { nexus, what: self.what(nexus) };
+        let mut before = VecDeque::from(self.besides.next(nexus, own, self.blocks));
+        let Some(first) = before.pop_front() else { return Some(step) };
+        before.push_back(step);
+        before.append(&mut self.planned);
+        self.planned = before;
+        Some(first)
     }
 }
 
@@ -89,6 +99,7 @@ impl Generator {
         let ids = start.initiators.iter().map(id).collect::<Result<_>>()?;
         Ok(Self {
             rng: Rng::new(seed),
+            besides: Besides::new(seed),
             blocks: start.blocks,
             ids,
             believed: [0; NEXUSES],
@@ -416,7 +427,7 @@ mod tests {
     fn every_command_and_service_action_occurs() {
         use arbitrate::codec::opcode::{OPERATIONS, lookup};
         let steps = sequence(3, 4000, &start()).unwrap();
-        for o in OPERATIONS.iter().filter(|o| o.opcode != op::COMPARE_AND_WRITE) {
+        for o in OPERATIONS {
             let is = |s: &&Step| matches!(&s.what, What::Command { cdb, .. } if lookup(cdb) == Some(o));
             assert!(steps.iter().any(|s| is(&s)), "{}", o.name);
         }

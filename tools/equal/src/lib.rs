@@ -14,6 +14,7 @@
 //! Invariant: the steps depend on the seed alone, never on an answer, so any part of a sequence can be run by
 //! itself. Must never call two ends equal because one of them did not arrive: a lost answer is an error.
 
+mod besides;
 pub mod compare;
 pub mod generate;
 mod memory;

@@ -26,6 +26,7 @@ use serde_json::json;
 use super::Log;
 use super::keeper::{self, Desk};
 use super::on_deposed::Prepared;
+use super::quiet::Quiet;
 use super::ring::{self, Message, Writer};
 use crate::cli::args;
 use crate::cli::challenge::{signals, store};
@@ -82,7 +83,7 @@ pub(super) fn run(a: &args::Defend, with: Options) -> Outcome {
         let plan = Plan::new(&a.device, &node, a.legacy.scope(), with, &mut on, &mut signals)?;
         if a.acquire {
             plan.refuse_registered(&mut on, &mut signals)?;
-            with.out.event(&plan.text(), "plan", plan.json());
+            with.out.plan(&plan.text(), plan.json());
         }
         plan
     };
@@ -109,7 +110,8 @@ pub(super) fn run(a: &args::Defend, with: Options) -> Outcome {
             )
         })?;
     let news = super::super::paths::news().1;
-    let mut log = Log { timeline, device: &a.device, ready: false, news };
+    let quiet = Quiet::new(a.reports, with.out);
+    let mut log = Log { timeline, device: &a.device, ready: false, news, quiet };
     log.follow(&reader, &thread);
     let Ok(end) = thread.join() else {
         return Err(Failure::new(

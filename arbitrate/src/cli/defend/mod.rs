@@ -7,6 +7,7 @@
 pub(super) mod keeper;
 mod legacy;
 pub(super) mod on_deposed;
+pub(super) mod quiet;
 pub(super) mod ring;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use arbitrate::clock;
 use arbitrate::codec::pr::Aptpl;
 use arbitrate::key::ClusterId;
-use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote};
+
+use arbitrate::protocol::{ChallengeEnd, DefenceEnd, DefenceNote, LegacyDefenceNote};
 use arbitrate::runtime::executor::Executor;
 use arbitrate::runtime::handover;
 use arbitrate::runtime::lives::LivesError;
@@ -37,6 +39,7 @@ use super::session::{self, Options, Talk};
 use super::timeline::{Timeline, describe_key};
 use keeper::{Keeper, PathsPart, Start};
 use on_deposed::Prepared;
+use quiet::Quiet;
 use ring::{Message, Reader};
 
 /// How the keeper ended.
@@ -76,13 +79,13 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
         let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
         let contest = plan.contest(&mut on, &mut signals)?;
         if a.acquire {
-            with.out.event(&plan.text(&contest), "plan", plan.json(&contest));
+            with.out.plan(&plan.text(&contest), plan.json(&contest));
         }
         (id, contest)
     };
     let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
     let lives = plan.lives()?;
-    let timeline = Timeline::new(clock::now(), node.cluster, with.out);
+    let timeline = Timeline::new(clock::now(), node.cluster, with.out).of(node.number);
     let place = node.runtime_place(&id.name);
     let start = if a.acquire {
         handover::forget(&place).map_err(|e| challenge::store(&e))?;
@@ -126,7 +129,8 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
                 "nothing was sent; try again",
             )
         })?;
-    let mut log = Log { timeline, device: &a.device, ready: false, news };
+    let quiet = Quiet::new(a.reports, with.out);
+    let mut log = Log { timeline, device: &a.device, ready: false, news, quiet };
     log.follow(&reader, &thread);
     let Ok(end) = thread.join() else {
         return Err(Failure::new(
@@ -188,6 +192,7 @@ struct Log<'a> {
     ready: bool,
     /// Of the paths; silent where there is no watch over them.
     news: Receiver<Told>,
+    quiet: Quiet,
 }
 
 impl Log<'_> {
@@ -208,16 +213,28 @@ impl Log<'_> {
     }
 
     fn print(&mut self, m: &Message) {
+        let said = match m {
+            Message::Defence(at, DefenceNote::Confirmed { .. })
+            | Message::LegacyDefence(at, LegacyDefenceNote::Confirmed { .. }) => self.quiet.confirmed(*at),
+            _ => {
+                self.quiet.other();
+                true
+            }
+        };
         match m {
             Message::Challenge(at, note) => self.timeline.challenge(*at, note),
             Message::Defence(at, note) => {
                 self.notify(note);
-                self.timeline.defence(*at, note);
+                if said {
+                    self.timeline.defence(*at, note);
+                }
             }
             Message::Legacy(at, note) => timeline::challenge(&self.timeline, *at, note),
             Message::LegacyDefence(at, note) => {
                 legacy::notify(&mut self.ready, note);
-                timeline::defence(&self.timeline, *at, note);
+                if said {
+                    timeline::defence(&self.timeline, *at, note);
+                }
             }
             Message::TakenOver(at, key) => self.timeline.say(
                 *at,

@@ -34,14 +34,14 @@ pub(crate) enum Check {
     Holder,
     /// A path gives no answer when it is read back on
     SilentPaths,
+    /// The victim's keys had gone before: whether what it had queued was aborted then is not known here
+    Queued,
 }
 
 #[derive(Args, Debug)]
-#[command(
-    after_help = "EXIT STATUS\n  0 proven on every device  1 refused on at least one (not protected included)  \
-3 unknown on at least one\n\nEXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
-arbitrate fence --cluster prod --node 2 --dry-run /dev/sdb"
-)]
+#[command(after_help = crate::cli::status::help("fence", "\
+EXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
+arbitrate fence --cluster prod --node 2 --dry-run /dev/sdb"))]
 pub(crate) struct Fence {
     /// The devices, all of which the victim must be kept out of
     #[arg(required = true, value_name = "DEVICE")]
@@ -66,7 +66,8 @@ pub(crate) struct Fence {
     /// The key expected to hold the reservation; another holder is refused
     #[arg(long, value_name = "KEY")]
     pub(crate) holder: Option<Key>,
-    /// After how long whatever is not proven is unknown [default: 10000; with --drain reset 40000]
+    /// After how long whatever is not proven is unknown; at least twice --timeout-ms [default: 10000, with
+    /// --drain reset 40000, and never less than three times --timeout-ms]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) deadline_ms: Option<u64>,
     /// Override one check by its name
@@ -98,7 +99,8 @@ pub(crate) struct AllPaths {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  arbitrate unfence --cluster prod --node 2 /dev/sdb /dev/sdc")]
+#[command(after_help = crate::cli::status::help("unfence", "\
+EXAMPLES\n  arbitrate unfence --cluster prod --node 2 /dev/sdb /dev/sdc"))]
 pub(crate) struct Unfence {
     /// The devices to register this node on again
     #[arg(required = true, value_name = "DEVICE")]
@@ -126,8 +128,9 @@ pub(crate) enum UnfenceCheck {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  arbitrate clear-stale --cluster prod /dev/sdb\n  \
-arbitrate clear-stale --cluster prod --as-node 1 --down 2 --remove 811c9dc502000007 --yes /dev/sdb")]
+#[command(after_help = crate::cli::status::help("clear-stale", "\
+EXAMPLES\n  arbitrate clear-stale --cluster prod /dev/sdb\n  \
+arbitrate clear-stale --cluster prod --as-node 1 --down 2 --remove 811c9dc502000007 --yes /dev/sdb"))]
 pub(crate) struct ClearStale {
     /// The devices
     #[arg(required = true, value_name = "DEVICE")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::args::{Check, DrainArg, Fence, KeepOut, Who};
 use super::receipt::{Fenced, Line, hex};
 use super::said::Said;
-use super::unit::{self, Me, NotReady, Ready, Unit};
+use super::unit::{self, Me, NotReady, Ready, Scouts, Unit};
 use crate::cli::consent;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Done, Failure, Outcome};
@@ -24,8 +24,6 @@ const RESET_BUDGET: Duration = Duration::from_secs(40);
 
 pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
     let asked = Asked::new(a, with)?;
-    let units = unit::ready(&a.devices, a.paths.paths, with)?;
-    asked.check(&units)?;
     let what = format!(
         "fencing node {} of cluster {} out of {} {}",
         asked.victim,
@@ -34,22 +32,60 @@ pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
         if a.devices.len() == 1 { "device" } else { "devices" }
     );
     if a.consent.dry_run {
+        let units = unit::ready(&a.devices, a.paths.paths, with)?;
+        asked.check(units.iter(), All::Back)?;
         return Ok(asked.dry_run(&what, &units));
     }
+    let mut scouts = Scouts::send(&a.devices, a.paths.paths, with)?;
+    let first = scouts.first()?;
+    asked.check(first.iter().map(|(_, u)| u), if scouts.complete() { All::Back } else { All::NotYet })?;
     consent::ask(&a.consent, &what)?;
     let decided_at = SystemTime::now();
-    let lines = carry_out(&asked.order, units, |r| r.own(asked.me, asked.cluster), with)?;
+    let names: Vec<(String, String)> =
+        first.iter().filter_map(|(_, u)| u.named()).map(|(d, i)| (d.to_owned(), i.to_owned())).collect();
+    let mut lines = asked.wave(first, with)?;
+    if !scouts.complete() {
+        let rest = scouts.rest(&names);
+        let later = unix_ms(SystemTime::now());
+        lines.extend(asked.wave(rest, with)?.into_iter().map(|(i, mut line)| {
+            line.fields["decided_unix_ms"] = json!(later);
+            (i, line)
+        }));
+        lines.sort_by_key(|(i, _)| *i);
+    }
+    let lines: Vec<Line> = lines.into_iter().map(|(_, line)| line).collect();
     Ok(asked.receipt(&lines, decided_at))
+}
+
+/// Whether every device is back, ready or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum All {
+    Back,
+    NotYet,
+}
+
+/// What it is worth that the victim's registrations had gone before, and nobody here knows whether its
+/// queued commands were aborted then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// Not proven: they may yet be executed.
+    Unknown,
+    /// The operator knows better, or it is not asked.
+    Accepted,
+}
+
+fn unix_ms(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis())).unwrap_or(0)
 }
 
 /// Fences on every device that is ready; a line for each, in the order they were named.
 pub(crate) fn carry_out(
     order: &FenceOrder,
     units: Vec<Unit>,
+    queued: Queued,
     own: impl Fn(&Ready) -> Result<Option<Key>, String>,
     with: Options,
 ) -> Result<Vec<Line>, Failure> {
-    let accept_silent = order.silent_paths == SilentPaths::Accepted;
     let mut members = Vec::new();
     let mut kept = Vec::new();
     for u in units {
@@ -74,7 +110,7 @@ pub(crate) fn carry_out(
         Failure::new(Exit::Refused, "starting the threads of the fence", e.to_string(), "nothing was sent")
     })?;
     let mut reports = crew.fence(order).iter();
-    Ok(kept
+    let lines = kept
         .into_iter()
         .filter_map(|k| match k {
             Kept::Not(device, said) => Some(unfenced(&device, said)),
@@ -90,10 +126,14 @@ pub(crate) fn carry_out(
                 if with.out.verbose {
                     fenced.commands().for_each(|line| with.out.talk(&line));
                 }
-                Some(fenced.line(order.cluster, accept_silent))
+                Some(fenced.line(order, queued))
             }
         })
-        .collect())
+        .collect();
+    // The process is about to end, and its threads wait for nothing: waking each of them to be told so
+    // would cost as much as the fence, and one that is stuck could not be told.
+    std::mem::forget(crew);
+    Ok(lines)
 }
 
 enum Kept {
@@ -139,6 +179,28 @@ pub(crate) fn exit(lines: &[Line]) -> Exit {
     } else {
         Exit::Confirmed
     }
+}
+
+/// How long the fence may take. A command that gets no answer takes its whole timeout, and only a look after
+/// it says what is so.
+fn budget(a: &Fence, with: Options) -> Result<Duration, Failure> {
+    let timeout = with.command_timeout();
+    let usual = if a.drain == DrainArg::Reset { RESET_BUDGET } else { BUDGET };
+    let Some(asked) = a.deadline_ms.map(Duration::from_millis) else { return Ok(usual.max(timeout * 3)) };
+    if asked < timeout * 2 {
+        let (asked, timeout) = (asked.as_millis(), timeout.as_millis());
+        return Err(Failure::new(
+            Exit::Usage,
+            "--deadline-ms",
+            format!(
+                "{asked} ms leave no time to read back: a command without an answer takes {timeout} ms \
+                 (--timeout-ms), the look after it up to {timeout} ms more, {} ms in all",
+                2 * timeout
+            ),
+            format!("give --deadline-ms {} or more, or a --timeout-ms of {} or less", 2 * timeout, asked / 2),
+        ));
+    }
+    Ok(asked)
 }
 
 /// Who this host says it is.
@@ -197,10 +259,7 @@ impl<'a> Asked<'a> {
                 SilentPaths::NotProven
             },
             command_timeout: with.command_timeout(),
-            budget: a.deadline_ms.map_or_else(
-                || if a.drain == DrainArg::Reset { RESET_BUDGET } else { BUDGET },
-                Duration::from_millis,
-            ),
+            budget: budget(a, with)?,
         };
         let myself = match me {
             Me::Node(n) => n == victim,
@@ -213,14 +272,22 @@ impl<'a> Asked<'a> {
         Ok(Self { args: a, cluster, victim, me, order })
     }
 
+    /// Fences on those that are back, at once.
+    fn wave(&self, units: Vec<(usize, Unit)>, with: Options) -> Result<Vec<(usize, Line)>, Failure> {
+        let (places, units): (Vec<usize>, Vec<Unit>) = units.into_iter().unzip();
+        let queued = if self.args.forced(Check::Queued) { Queued::Accepted } else { Queued::Unknown };
+        let lines = carry_out(&self.order, units, queued, |r| r.own(self.me, self.cluster), with)?;
+        Ok(places.into_iter().zip(lines).collect())
+    }
+
     /// What forbids the fence as a whole, before anything is sent to any device.
-    fn check(&self, units: &[Unit]) -> Result<(), Failure> {
-        let ready = || units.iter().filter_map(|u| Some((u, u.state.as_ref().ok()?)));
+    fn check<'u>(&self, units: impl Iterator<Item = &'u Unit> + Clone, all: All) -> Result<(), Failure> {
+        let ready = || units.clone().filter_map(|u| Some((u, u.state.as_ref().ok()?)));
         if let Some((u, _)) = ready().find(|(_, r)| r.nexus_key.is_some_and(|k| self.order.victim.owns(k))) {
             return Err(itself(self.args, Some(&u.device)));
         }
         let registered = ready().any(|(_, r)| r.keys.iter().any(|k| self.order.victim.owns(*k)));
-        let all_read = ready().count() == units.len();
+        let all_read = all == All::Back && units.clone().all(|u| u.state.is_ok());
         // Where nobody at all is registered the devices are empty, and each says so: not protected. One that could
         // not be read keeps the whole from being called fenced.
         let somebody = ready().any(|(_, r)| !r.keys.is_empty());
@@ -336,10 +403,9 @@ impl<'a> Asked<'a> {
             ),
         };
         let text: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
-        let unix_ms = decided_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis());
         let fields = json!({
             "cluster": self.args.cluster, "cluster_id": self.cluster.to_string(),
-            "victim": self.victim.get(), "decided_unix_ms": u64::try_from(unix_ms).unwrap_or(0),
+            "victim": self.victim.get(), "decided_unix_ms": unix_ms(decided_at),
             "proven": proven, "devices": lines.iter().map(|l| &l.fields).collect::<Vec<_>>(),
         });
         Done::new(exit, format!("{head}\n  {}", text.join("\n  ")), fields)

@@ -1,15 +1,17 @@
 //! The receipt: for each device who was removed, what keeps the victim out, and every command.
 
 use arbitrate::codec::opcode;
+use arbitrate::codec::pr::Abort;
 use arbitrate::device::Delivery;
 use arbitrate::device::classify::classify;
 use arbitrate::key::{ClusterId, Key};
-use arbitrate::protocol::fence::{FenceEnd, PathProof};
+use arbitrate::protocol::fence::{FenceEnd, FenceOrder, PathProof, SilentPaths};
 use arbitrate::runtime::executor::Sent;
 use arbitrate::runtime::fence::{Action, Entry, Report, Seen};
 use arbitrate::time::Instant;
 use serde_json::{Value, json};
 
+use super::order::Queued;
 use super::said::{self, Said};
 use crate::cli::timeline::describe_key;
 use crate::cli::words;
@@ -33,22 +35,29 @@ pub(crate) struct Fenced<'a> {
 }
 
 impl Fenced<'_> {
-    pub(crate) fn line(&self, cluster: ClusterId, accept_silent: bool) -> Line {
-        let r = self.report;
+    pub(crate) fn line(&self, order: &FenceOrder, accept: Queued) -> Line {
+        let (r, cluster) = (self.report, order.cluster);
         let path = |n: usize| self.paths.get(n).cloned().unwrap_or_else(|| n.to_string());
         let mut said = said::end(&r.end, cluster, &path);
-        if let (FenceEnd::Confirmed(_), Some((name, why)), false) =
-            (r.end, self.unopened.first(), accept_silent)
-        {
-            said = Said::new(
-                "unknown",
-                "path-silent",
-                format!("proven by one path, but path {name} could not be opened: {why}"),
-                "repair the path and repeat; --force silent-paths accepts one path's proof",
-            );
+        let queue = queue(r, order);
+        if let FenceEnd::Confirmed(how) = r.end {
+            match (self.unopened.first(), queue) {
+                (Some((name, why)), _) if order.silent_paths == SilentPaths::NotProven => {
+                    said = Said::new(
+                        "unknown",
+                        "path-silent",
+                        format!("proven by one path, but path {name} could not be opened: {why}"),
+                        "repair the path and repeat; --force silent-paths accepts one path's proof",
+                    );
+                }
+                (_, Queue::Unknown) if accept == Queued::Unknown => said = said::found_gone(),
+                (_, Queue::Unknown) => said = said::found_gone_accepted(how),
+                _ => {}
+            }
         }
         let text = self.text(cluster, &said);
-        let fields = self.json(cluster, &said);
+        let mut fields = self.json(cluster, &said);
+        fields["queued_commands"] = json!(queue.word());
         Line { said, text, fields }
     }
 
@@ -155,6 +164,43 @@ impl Fenced<'_> {
                 "status": end.map_or_else(|e| e.to_string(), |()| "done".to_owned()),
             }),
         }
+    }
+}
+
+/// What became of the commands that the victim had queued, as far as this fence knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    /// PREEMPT AND ABORT of its keys ended GOOD.
+    Aborted,
+    /// A LOGICAL UNIT RESET ended well.
+    Reset,
+    /// Nobody here knows.
+    Unknown,
+    /// Not this order's business.
+    NotAsked,
+}
+
+impl Queue {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Reset => "reset",
+            Self::Unknown => "unknown",
+            Self::NotAsked => "not-asked",
+        }
+    }
+}
+
+/// A key that is gone says nothing of what was queued under it: whoever removed it may have done so without
+/// an abort, or by one whose answer was lost.
+fn queue(r: &Report, order: &FenceOrder) -> Queue {
+    let confirmed = matches!(r.end, FenceEnd::Confirmed(_));
+    match order.abort {
+        _ if r.drained => Queue::Reset,
+        Abort::No => Queue::NotAsked,
+        // Confirmed means that no PREEMPT AND ABORT of this fence is without an answer.
+        Abort::Yes if confirmed && !r.removed.is_empty() => Queue::Aborted,
+        Abort::Yes => Queue::Unknown,
     }
 }
 

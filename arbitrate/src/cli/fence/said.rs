@@ -31,15 +31,42 @@ impl Said {
 pub(crate) fn end(end: &FenceEnd, cluster: ClusterId, path: &dyn Fn(usize) -> String) -> Said {
     match *end {
         FenceEnd::Confirmed(How::Done) => Said::new("confirmed", "done", "done, read back".into(), "nothing"),
-        FenceEnd::Confirmed(How::AlreadySo) => Said::new(
-            "confirmed",
-            "already-so",
-            "already so, read back; nothing of it was aborted by this command".into(),
-            "nothing; --drain reset ends what it may still have queued",
-        ),
+        FenceEnd::Confirmed(How::AlreadySo) => {
+            Said::new("confirmed", "already-so", "already so, read back".into(), "nothing")
+        }
         FenceEnd::Refused(why) => refused(why, cluster),
         FenceEnd::Unknown { doubt, why } => unknown(doubt, why, path),
     }
+}
+
+/// The victim's keys had gone before this fence: it is kept out, and its queue is open.
+pub(crate) fn found_gone() -> Said {
+    Said::new(
+        "unknown",
+        "commands-open",
+        "it is kept out, read back; but its keys were absent before, and whether its queued commands were \
+         aborted is not known"
+            .into(),
+        "--drain reset ends them before anything uses the disk; --force queued, if an earlier receipt says \
+         \"aborted\" for this device, or it never wrote there",
+    )
+}
+
+/// The same where the operator knows better.
+pub(crate) fn found_gone_accepted(how: How) -> Said {
+    let (result, done) = match how {
+        How::Done => ("done", "done"),
+        How::AlreadySo => ("already-so", "already so"),
+    };
+    Said::new(
+        "confirmed",
+        result,
+        format!(
+            "{done}, read back; its keys were absent before, and whether its queued commands were aborted \
+             is not known to this command (accepted)"
+        ),
+        "nothing",
+    )
 }
 
 fn refused(why: FenceRefusal, cluster: ClusterId) -> Said {

@@ -12,7 +12,7 @@ use arbitrate::protocol::fence::{Drain, FenceOrder, Holders, MAX_VICTIMS, Protec
 use serde_json::{Value, json};
 
 use super::args::{ClearStale, StaleCheck};
-use super::order::{carry_out, cluster, exit, me, number, of};
+use super::order::{Queued, carry_out, cluster, exit, me, number, of};
 use super::receipt::hex;
 use super::unit::{self, Me, Ready, Unit};
 use crate::cli::consent;
@@ -50,7 +50,9 @@ pub(crate) fn run(a: &ClearStale, with: Options) -> Outcome {
         command_timeout: with.command_timeout(),
         budget: Duration::from_secs(10),
     };
-    let lines = carry_out(&order, units, |r| r.own(asked.me, asked.cluster), with)?;
+    // The operator says that the node is down; no promise is made of what it had queued.
+    let own = |r: &unit::Ready| r.own(asked.me, asked.cluster);
+    let lines = carry_out(&order, units, Queued::Accepted, own, with)?;
     let exit = exit(&lines);
     let proven = lines.iter().filter(|l| l.said.outcome == "confirmed").count();
     let head = if exit == Exit::Confirmed { "REMOVED" } else { "NOT PROVEN: removed" };

@@ -1,10 +1,10 @@
 //! One device made ready: its paths opened, identified, looked at; who this host is there.
 //!
-//! All devices are made ready at once, a thread each: one that does not answer delays nobody beyond
-//! its command timeout.
+//! All devices are made ready at once, a thread each. One that does not answer delays nobody: those that
+//! do are fenced without it, and it comes after them.
 
-use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use arbitrate::codec::pr::{FullStatus, Generation, Holder, TransportId};
 use arbitrate::device::ScsiDevice;
@@ -78,57 +78,160 @@ pub(crate) fn paths_of(spec: &str, all: bool) -> Result<Paths, OpenError> {
     Ok((unit.paths.iter().map(ToString::to_string).collect(), doubtful))
 }
 
+/// How long the others may take beyond the first device that is ready, before it is fenced without them.
+const STRAGGLE: Duration = Duration::from_millis(250);
+/// The same as a multiple of what that first one took.
+const STRAGGLE_TIMES: u32 = 4;
+
+/// Devices that are being made ready.
+pub(crate) struct Scouts {
+    devices: Vec<String>,
+    /// Which of them have not come back.
+    out: Vec<bool>,
+    back: Receiver<(usize, Made)>,
+    until: Instant,
+}
+
+/// One device made ready or not; the outer error is a name that is no device.
+type Made = Result<Result<Ready, NotReady>, Failure>;
+
 /// Makes all devices ready.
 ///
 /// # Errors
 /// A name that is no usable device at all: then nothing is sent anywhere.
 pub(crate) fn ready(devices: &[String], all_paths: bool, with: Options) -> Result<Vec<Unit>, Failure> {
-    for (i, d) in devices.iter().enumerate() {
-        if devices[..i].contains(d) {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("reading the devices: {d}"),
-                "it is named twice",
-                "name each device once",
-            ));
-        }
-    }
-    let (tx, rx) = channel();
-    for (i, spec) in devices.iter().enumerate() {
-        let (tx, spec) = (tx.clone(), spec.clone());
-        let made = std::thread::Builder::new().name("ready".into()).spawn(move || {
-            // Nobody to tell any more: the command gave up on this device.
-            let _ = tx.send((i, one(&spec, all_paths, with)));
-        });
-        made.map_err(|e| {
-            Failure::new(Exit::Refused, "starting a thread", e.to_string(), "nothing was sent; try again")
-        })?;
-    }
-    drop(tx);
-    let mut units: Vec<Unit> = devices
-        .iter()
-        .map(|device| Unit {
-            device: device.clone(),
-            state: Err(NotReady(words::no_answer(NoAnswer::Outstanding))),
-        })
-        .collect();
-    // Four commands a device at the most, each with its timeout, a path or two that do not say who they
-    // are, and room to be scheduled.
-    let patience = with.command_timeout() * 5 + Duration::from_secs(8);
-    let until = std::time::Instant::now() + patience;
-    while let Ok((i, state)) = rx.recv_timeout(until.saturating_duration_since(std::time::Instant::now())) {
-        units[i].state = state?;
-    }
+    let units = Scouts::send(devices, all_paths, with)?.all()?;
     same_twice(&units)?;
     Ok(units)
 }
 
+impl Scouts {
+    /// Begins to make all devices ready, a thread each.
+    ///
+    /// # Errors
+    /// A device named twice, or a thread that could not be started.
+    pub(crate) fn send(devices: &[String], all_paths: bool, with: Options) -> Result<Self, Failure> {
+        for (i, d) in devices.iter().enumerate() {
+            if devices[..i].contains(d) {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("reading the devices: {d}"),
+                    "it is named twice",
+                    "name each device once",
+                ));
+            }
+        }
+        let (tx, back) = channel();
+        for (i, spec) in devices.iter().enumerate() {
+            let (tx, spec) = (tx.clone(), spec.clone());
+            let made = std::thread::Builder::new().name("ready".into()).spawn(move || {
+                // Nobody to tell any more: the command gave up on this device.
+                let _ = tx.send((i, one(&spec, all_paths, with)));
+            });
+            made.map_err(|e| {
+                Failure::new(Exit::Refused, "starting a thread", e.to_string(), "nothing was sent; try again")
+            })?;
+        }
+        // Four commands a device at the most, each with its timeout, a path or two that do not say who they
+        // are, and room to be scheduled.
+        let until = Instant::now() + with.command_timeout() * 5 + Duration::from_secs(8);
+        Ok(Self { devices: devices.to_vec(), out: vec![true; devices.len()], back, until })
+    }
+
+    /// Whoever is back soon after the first that is ready, by the place they were named at: one that
+    /// hangs must not keep the others waiting for their fence.
+    ///
+    /// # Errors
+    /// A name that is no usable device at all.
+    pub(crate) fn first(&mut self) -> Result<Vec<(usize, Unit)>, Failure> {
+        let begun = Instant::now();
+        let mut until = self.until;
+        let mut found = Vec::new();
+        while let Some((i, made)) = self.next(until) {
+            let state = made?;
+            if state.is_ok() && found.iter().all(|(_, u): &(_, Unit)| u.state.is_err()) {
+                let now = Instant::now();
+                until = until.min(now + STRAGGLE.max((now - begun) * STRAGGLE_TIMES));
+            }
+            found.push((i, self.unit(i, state)));
+        }
+        found.sort_by_key(|(i, _)| *i);
+        let seen: Vec<(&str, &str)> = found.iter().filter_map(|(_, u)| u.named()).collect();
+        once(&seen)?;
+        Ok(found)
+    }
+
+    /// Whether all are back.
+    pub(crate) fn complete(&self) -> bool {
+        !self.out.contains(&true)
+    }
+
+    /// The others, once `first` were fenced. Nothing can be refused as a whole any more: each says for
+    /// itself what is wrong with it.
+    pub(crate) fn rest(&mut self, first: &[(String, String)]) -> Vec<(usize, Unit)> {
+        let mut known = first.to_vec();
+        let mut found = Vec::new();
+        while let Some((i, made)) = self.next(self.until) {
+            let mut unit = self.unit(i, made.unwrap_or_else(|f| Err(NotReady(f.answer))));
+            if let Some((device, identity)) = unit.named().map(|(d, i)| (d.to_owned(), i.to_owned())) {
+                match known.iter().find(|(_, seen)| *seen == identity) {
+                    Some((other, _)) => {
+                        unit.state = Err(NotReady(format!("it is the same as {other}: both are {identity}")));
+                    }
+                    None => known.push((device, identity)),
+                }
+            }
+            found.push((i, unit));
+        }
+        let missing: Vec<usize> = (0..self.out.len()).filter(|i| self.out[*i]).collect();
+        found.extend(missing.into_iter().map(|i| {
+            let nothing = Err(NotReady(words::no_answer(NoAnswer::Outstanding)));
+            (i, self.unit(i, nothing))
+        }));
+        found.sort_by_key(|(i, _)| *i);
+        found
+    }
+
+    /// All of them, as they were named.
+    fn all(mut self) -> Result<Vec<Unit>, Failure> {
+        let mut units: Vec<Unit> = Vec::new();
+        for device in &self.devices {
+            let state = Err(NotReady(words::no_answer(NoAnswer::Outstanding)));
+            units.push(Unit { device: device.clone(), state });
+        }
+        while let Some((i, made)) = self.next(self.until) {
+            units[i].state = made?;
+        }
+        Ok(units)
+    }
+
+    fn next(&mut self, until: Instant) -> Option<(usize, Made)> {
+        if self.complete() {
+            return None;
+        }
+        let back = self.back.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+        self.out[back.0] = false;
+        Some(back)
+    }
+
+    fn unit(&self, i: usize, state: Result<Ready, NotReady>) -> Unit {
+        Unit { device: self.devices[i].clone(), state }
+    }
+}
+
+impl Unit {
+    /// As the operator named it, and as it names itself.
+    pub(crate) fn named(&self) -> Option<(&str, &str)> {
+        Some((self.device.as_str(), self.state.as_ref().ok()?.identity.as_str()))
+    }
+}
+
 /// Two names of one logical unit: its victim would be preempted twice, and counted twice as proof.
 fn same_twice(units: &[Unit]) -> Result<(), Failure> {
-    let known: Vec<(&str, &str)> = units
-        .iter()
-        .filter_map(|u| Some((u.device.as_str(), u.state.as_ref().ok()?.identity.as_str())))
-        .collect();
+    once(&units.iter().filter_map(Unit::named).collect::<Vec<_>>())
+}
+
+fn once(known: &[(&str, &str)]) -> Result<(), Failure> {
     for (i, (device, identity)) in known.iter().enumerate() {
         if let Some((other, _)) = known[..i].iter().find(|(_, seen)| seen == identity) {
             return Err(Failure::new(
@@ -143,7 +246,7 @@ fn same_twice(units: &[Unit]) -> Result<(), Failure> {
 }
 
 /// Opens, identifies and looks at one device. The outer error is a name that is no device.
-fn one(spec: &str, all_paths: bool, with: Options) -> Result<Result<Ready, NotReady>, Failure> {
+fn one(spec: &str, all_paths: bool, with: Options) -> Made {
     let (mut paths, mut names) = (Vec::new(), Vec::new());
     let (found, mut unopened) = match paths_of(spec, all_paths) {
         Ok(found) => found,

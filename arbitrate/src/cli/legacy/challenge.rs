@@ -36,7 +36,7 @@ pub(crate) fn run(a: &args::Challenge, with: Options) -> Outcome {
             plan.json(),
         ));
     }
-    with.out.event(&plan.text(), "plan", plan.json());
+    with.out.plan(&plan.text(), plan.json());
     let mut locks = plan.locks()?;
     let life = plan.life(&mut locks)?;
     handover::forget(&plan.handover()).map_err(|e| store(&e))?;

@@ -47,7 +47,7 @@ pub(crate) fn challenge(a: &cli::Challenge, with: Options) -> Outcome {
         let text = format!("{}\n  dry run: nothing was sent that changes a disk", plan.0);
         return Ok(Done::new(Exit::Confirmed, text, plan.1));
     }
-    with.out.event(&plan.0, "plan", plan.1);
+    with.out.plan(&plan.0, plan.1);
     stage.forget_handovers()?;
     let race = Race::new(setup(&stage, weight, None));
     let run = Run { service: Service::No, until: Until::Decided, watchdog: None, prepared: None };
@@ -66,7 +66,7 @@ pub(crate) fn defend(a: &cli::Defend, with: Options) -> Outcome {
     let setup = setup(&stage, weight, watchdog.as_ref().map(Watchdog::timeout));
     let race = if a.acquire {
         let plan = stage.plan(weight);
-        with.out.event(&plan.0, "plan", plan.1);
+        with.out.plan(&plan.0, plan.1);
         stage.forget_handovers()?;
         Race::new(setup)
     } else {
@@ -171,7 +171,7 @@ fn race_on(
     if service {
         writer.tell(Message::Realtime(realtime::acquire()));
     }
-    let timeline = Timeline::new(clock::now(), stage.node.cluster, with.out);
+    let timeline = Timeline::new(clock::now(), stage.node.cluster, with.out).of(stage.node.number);
     let held: Vec<bool> = (0..stage.names.len()).map(|i| race.key(i).is_some()).collect();
     let desk = Desk { writer, watchdog: run.watchdog, owned: false, stop: None };
     let all = Coordinator::new(race, desk).map_err(|e| failed(e.to_string()))?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arbitrate::device::sim::{CreateOptions, Personality, SimDevice};
+use arbitrate::device::sim::{CreateOptions, Personality, SimDevice, SimError};
 use serde_json::json;
 
 use crate::cli::exit::Exit;
@@ -16,7 +16,10 @@ pub(crate) fn create(path: &Path, size_mib: u32, personality: Personality) -> Ou
             Exit::File,
             format!("creating the embedded disk {}", path.display()),
             e.to_string(),
-            "nothing was changed",
+            match e {
+                SimError::Exists(_) => "nothing was changed; name a file that does not exist yet",
+                _ => "no disk was made; name a folder that exists and can be written to, with room",
+            },
         )
     })?;
     let text = format!("created {} ({size_mib} MiB); name it sim:{}?as=NAME", path.display(), path.display());

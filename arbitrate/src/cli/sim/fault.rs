@@ -6,6 +6,7 @@ use arbitrate::codec::opcode;
 use arbitrate::device::sim::faults::{Chance, Effect, Executed, Fault, Filter, NewFault};
 use arbitrate::device::sim::pr::power::Memory;
 use arbitrate::device::sim::{Attention, Happening, InitiatorName, SimDevice, SimError, Waiting};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -45,8 +46,8 @@ enum Action {
         #[arg(value_enum)]
         what: NowArg,
         /// unit-attention: which one
-        #[arg(long, value_enum, value_name = "WHICH", required_if_eq("what", "unit-attention"))]
-        attention: Option<AttentionArg>,
+        #[arg(long, value_parser = attention(), value_name = "WHICH", required_if_eq("what", "unit-attention"))]
+        attention: Option<Attention>,
         /// unit-attention: for this initiator only
         #[arg(long, value_name = "NAME")]
         initiator: Option<InitiatorName>,
@@ -65,8 +66,8 @@ struct Set {
     #[arg(long, value_name = "N", required_if_eq("effect", "delay"))]
     ms: Option<u32>,
     /// unit-attention: which one
-    #[arg(long, value_enum, value_name = "WHICH", required_if_eq("effect", "unit-attention"))]
-    attention: Option<AttentionArg>,
+    #[arg(long, value_parser = attention(), value_name = "WHICH", required_if_eq("effect", "unit-attention"))]
+    attention: Option<Attention>,
     /// transport-error: the command was executed all the same
     #[arg(long)]
     executed: bool,
@@ -128,55 +129,13 @@ enum NowArg {
     UnitAttention,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-#[value(rename_all = "kebab-case")]
-enum AttentionArg {
-    /// 29/00
-    PowerOn,
-    /// 29/01
-    PowerOnOccurred,
-    /// 29/02
-    BusReset,
-    /// 29/03
-    DeviceReset,
-    /// 29/07
-    NexusLoss,
-    /// 2A/01
-    ModeParametersChanged,
-    /// 2A/03
-    ReservationsPreempted,
-    /// 2A/04
-    ReservationsReleased,
-    /// 2A/05
-    RegistrationsPreempted,
-    /// 2A/06
-    AccessStateChanged,
-    /// 2A/09
-    CapacityChanged,
-    /// 3F/03
-    InquiryDataChanged,
-    /// 3F/0E
-    ReportedLunsChanged,
-}
-
-impl AttentionArg {
-    const fn attention(self) -> Attention {
-        match self {
-            Self::PowerOn => Attention::PowerOn,
-            Self::PowerOnOccurred => Attention::PowerOnOccurred,
-            Self::BusReset => Attention::BusReset,
-            Self::DeviceReset => Attention::DeviceReset,
-            Self::NexusLoss => Attention::NexusLoss,
-            Self::ModeParametersChanged => Attention::ModeParametersChanged,
-            Self::ReservationsPreempted => Attention::ReservationsPreempted,
-            Self::ReservationsReleased => Attention::ReservationsReleased,
-            Self::RegistrationsPreempted => Attention::RegistrationsPreempted,
-            Self::AccessStateChanged => Attention::AccessStateChanged,
-            Self::CapacityChanged => Attention::CapacityChanged,
-            Self::InquiryDataChanged => Attention::InquiryDataChanged,
-            Self::ReportedLunsChanged => Attention::ReportedLunsChanged,
-        }
-    }
+/// The unit attentions there are, by the emulator's own list.
+fn attention() -> impl TypedValueParser<Value = Attention> {
+    let all = Attention::ALL.map(|a| PossibleValue::new(a.name()).help(a.sense().to_string()));
+    PossibleValuesParser::new(all).map(|name| {
+        // The parser lets nothing else through.
+        Attention::ALL.into_iter().find(|a| a.name() == name).unwrap_or(Attention::PowerOn)
+    })
 }
 
 const fn memory(fails: bool) -> Memory {
@@ -194,7 +153,7 @@ pub(crate) fn run(a: &FaultArgs) -> Outcome {
                 NowArg::PowerLoss => Happening::PowerLoss(memory(*memory_fails)),
                 NowArg::UnitAttention => Happening::Attention {
                     // clap asks for it; without one there is the most common.
-                    what: attention.map_or(Attention::PowerOn, AttentionArg::attention),
+                    what: attention.unwrap_or(Attention::PowerOn),
                     initiator: initiator.clone(),
                 },
             };
@@ -243,9 +202,7 @@ fn set(path: &Path, s: &Set) -> Outcome {
         },
         EffectArg::Busy => Effect::Busy,
         EffectArg::TaskSetFull => Effect::TaskSetFull,
-        EffectArg::UnitAttention => {
-            Effect::Attention { what: s.attention.map_or(Attention::PowerOn, AttentionArg::attention) }
-        }
+        EffectArg::UnitAttention => Effect::Attention { what: s.attention.unwrap_or(Attention::PowerOn) },
         EffectArg::LunReset => Effect::Reset,
         EffectArg::PowerLoss => Effect::PowerLoss { memory: memory(s.memory_fails) },
     };

@@ -37,6 +37,8 @@ impl Answer {
     pub(super) const COMMUNICATION_FAILURE: Self = Self::Check(Sense::new(SenseKey::NOT_READY, 0x08, 0));
     /// Fewer blocks were sent than the CDB announced (0B, 4B/00).
     pub(super) const DATA_PHASE_ERROR: Self = Self::Check(Sense::new(SenseKey::ABORTED_COMMAND, 0x4b, 0));
+    /// The data are of another length than the CDB says (05/0E/03).
+    pub(super) const INFORMATION_UNIT: Self = Self::Check(Sense::new(SenseKey::ILLEGAL_REQUEST, 0x0e, 3));
     /// The file could not be read (03/11/00).
     pub(super) const UNRECOVERED_READ_ERROR: Self = Self::Check(Sense::new(SenseKey::MEDIUM_ERROR, 0x11, 0));
     /// The file could not be written (03/0C/00).

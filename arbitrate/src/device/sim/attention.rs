@@ -80,6 +80,26 @@ impl Attention {
         Sense::new(SenseKey::UNIT_ATTENTION, asc, ascq)
     }
 
+    /// What operators call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PowerOn => "power-on",
+            Self::PowerOnOccurred => "power-on-occurred",
+            Self::BusReset => "bus-reset",
+            Self::DeviceReset => "device-reset",
+            Self::NexusLoss => "nexus-loss",
+            Self::ModeParametersChanged => "mode-parameters-changed",
+            Self::ReservationsPreempted => "reservations-preempted",
+            Self::ReservationsReleased => "reservations-released",
+            Self::RegistrationsPreempted => "registrations-preempted",
+            Self::AccessStateChanged => "access-state-changed",
+            Self::CapacityChanged => "capacity-changed",
+            Self::InquiryDataChanged => "inquiry-data-changed",
+            Self::ReportedLunsChanged => "reported-luns-changed",
+        }
+    }
+
     /// What happened to the unit or the nexus (29h) goes ahead of all else.
     const fn rank(self) -> u8 {
         if self.sense().asc == 0x29 { 0 } else { 1 }
@@ -136,5 +156,22 @@ impl Attentions {
     pub(super) fn is_sound(&self) -> bool {
         self.0.is_sorted_by_key(|(n, a)| (*n, a.rank()))
             && self.0.iter().enumerate().all(|(i, a)| !self.0[..i].contains(a))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_in_the_list_once_under_a_name_and_a_code_of_its_own() {
+        let distinct = |of: &dyn Fn(Attention) -> String| {
+            let mut all: Vec<String> = Attention::ALL.into_iter().map(of).collect();
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        };
+        assert_eq!(distinct(&|a| a.name().to_owned()), Attention::ALL.len());
+        assert_eq!(distinct(&|a| a.sense().to_string()), Attention::ALL.len());
     }
 }

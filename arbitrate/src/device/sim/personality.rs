@@ -148,6 +148,15 @@ deviations! {
     ARRIVAL_ORDER: "arrival-order", "SPC-4 6.15.2, 6.15.5",
         "leaves the order of registrations open; ours go by nexus",
         "in the order in which they were made";
+    PORTS_CUT: "ports-cut", "SPC-4 6.16.2, 6.16.3",
+        "a SPEC_I_PT list that ends before the length of its TransportIDs: 1A/00",
+        "26/00, after the key was checked";
+    COMPARE_ONE: "compare-one", "SBC-3 5.2, 6.5.3",
+        "leaves open how many blocks a COMPARE AND WRITE may have (64 here); DPO and FUA do no harm, WRPROTECT is refused",
+        "one block; DPO and FUA are refused by 24/00, WRPROTECT is passed over";
+    COMPARE_LENGTH: "compare-length", "SBC-3 5.2",
+        "a COMPARE AND WRITE moves twice its blocks; what to do with other lengths is the transport's business",
+        "data of any other length are refused by 0E/03; blocks without any data: NOT READY 08/00";
 }
 
 impl Deviation {

@@ -14,6 +14,21 @@ pub(super) const IDS: [&str; 7] =
     ["identity", "nexuses", "read-keys", "full-status", "capabilities", "allocation", "latency"];
 
 impl Bench<'_> {
+    /// Why these cannot be two nexuses of one unit, where they say so themselves: then nothing that is tested
+    /// would mean anything. Where they do not say, the checks look closer.
+    pub fn not_two_nexuses(&mut self) -> Option<String> {
+        let a = identify::identify(&mut self.a.on, self.a.timeout, &mut self.a.pacer).ok()?;
+        let b = identify::identify(&mut self.b.on, self.b.timeout, &mut self.b.pacer).ok()?;
+        if a.name != b.name {
+            return Some(format!("{} is {}, {} is {}", self.a.name, a.name, self.b.name, b.name));
+        }
+        let (from_a, from_b) =
+            (self.a.on.device().own_transport_id()?, self.b.on.device().own_transport_id()?);
+        let (to_a, to_b) = (a.designators.relative_target_port()?, b.designators.relative_target_port()?);
+        (from_a == from_b && to_a == to_b)
+            .then(|| format!("both go from the same initiator port to the same target port ({to_a})"))
+    }
+
     pub(super) fn identity(&mut self) -> Found {
         let said = |e: NotIdentified| format!("{} brought {:?}", e.command, e.class);
         let a = identify::identify(&mut self.a.on, self.a.timeout, &mut self.a.pacer).map_err(said)?;

@@ -1,11 +1,13 @@
 //! READ, WRITE, SYNCHRONIZE CACHE, READ CAPACITY.
 
 use super::{Arrived, Done};
-use crate::codec::RequestError;
-use crate::codec::block::CompareAndWrite;
-use crate::codec::block::{Access, BlockIo, Capacity10, Capacity16, Extent, ReadCapacity, SynchronizeCache};
+use crate::codec::block::{
+    Access, BlockIo, Capacity10, Capacity16, CompareAndWrite, Extent, ReadCapacity, SynchronizeCache,
+};
+use crate::codec::{Cdb, RequestError};
 use crate::device::MAX_TRANSFER;
 use crate::device::sim::answer::Answer;
+use crate::device::sim::personality::{Deviation, Personality};
 use crate::device::sim::reply::{DataIn, Medium, Reply};
 
 pub(super) fn transfer(c: &Arrived<'_>) -> Done {
@@ -27,9 +29,13 @@ pub(super) fn transfer(c: &Arrived<'_>) -> Done {
 }
 
 /// COMPARE AND WRITE (SBC-3 5.2): blocks to compare with, then as many to write.
-pub(super) fn compare_and_write(c: &Arrived<'_>) -> Done {
-    let asked = CompareAndWrite::parse(c.cdb)?;
-    if asked.blocks > max_compare_blocks(c.profile.block_size) {
+pub(super) fn compare_and_write(p: Personality, c: &Arrived<'_>) -> Done {
+    let asked = if p.has(Deviation::COMPARE_ONE) {
+        CompareAndWrite::parse(&unprotected(c.cdb))?
+    } else {
+        CompareAndWrite::parse(c.cdb)?
+    };
+    if asked.blocks > max_compare_blocks(p, c.profile.block_size) {
         return Err(RequestError::CdbField { what: "NUMBER OF LOGICAL BLOCKS", byte: 13 });
     }
     if !asked.extent().fits(c.profile.blocks) {
@@ -40,13 +46,28 @@ pub(super) fn compare_and_write(c: &Arrived<'_>) -> Done {
     let offset = asked.lba.saturating_mul(size);
     let both = usize::try_from(2 * u64::from(asked.blocks) * size).unwrap_or(usize::MAX);
     if c.data_out.len() < both {
-        return Ok(Reply::ended(Answer::DATA_PHASE_ERROR));
+        let nothing = c.data_out.is_empty() && p.has(Deviation::COMPARE_LENGTH);
+        return Ok(Reply::ended(if nothing {
+            Answer::COMMUNICATION_FAILURE
+        } else {
+            Answer::DATA_PHASE_ERROR
+        }));
     }
     Ok(Reply { medium: Medium::CompareAndWrite { offset }, ..Reply::moved(both) })
 }
 
-/// MAXIMUM COMPARE AND WRITE LENGTH (SBC-3 6.5.3): what one transfer holds twice.
-pub(super) fn max_compare_blocks(block_size: u32) -> u8 {
+/// The command without its protection bits.
+fn unprotected(cdb: &Cdb) -> Cdb {
+    let Some(mut b) = cdb.as_bytes().first_chunk::<16>().copied() else { return *cdb };
+    b[1] &= 0x1f;
+    Cdb::new(b)
+}
+
+/// MAXIMUM COMPARE AND WRITE LENGTH (SBC-3 6.5.3): what one transfer holds twice, or one.
+pub(super) fn max_compare_blocks(p: Personality, block_size: u32) -> u8 {
+    if p.has(Deviation::COMPARE_ONE) {
+        return 1;
+    }
     let most = u32::try_from(MAX_TRANSFER / 2).unwrap_or(u32::MAX) / block_size.max(1);
     u8::try_from(most).unwrap_or(u8::MAX)
 }

@@ -28,7 +28,7 @@ pub(super) fn inquiry(p: Personality, c: Arrived<'_>) -> Done {
                 PAGE_IDENTIFICATION => identification(&c.profile.serial, port).emit(),
                 PAGE_BLOCK_LIMITS => BlockLimits {
                     peripheral: Peripheral::DISK,
-                    max_compare_and_write_blocks: super::blocks::max_compare_blocks(c.profile.block_size),
+                    max_compare_and_write_blocks: super::blocks::max_compare_blocks(p, c.profile.block_size),
                 }
                 .emit(),
                 _ => return Err(unknown),

@@ -4,10 +4,10 @@ use super::Access;
 use super::{Arrived, others};
 use crate::codec::Cdb;
 use crate::codec::RequestError;
-use crate::codec::block::BlockIo;
+use crate::codec::block::{BlockIo, Extent};
 use crate::codec::opcode::{
-    self, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10, REQUEST_SENSE, RESERVE_6, RESERVE_10,
-    SERVICE_ACTION_IN_16,
+    self, COMPARE_AND_WRITE, READ_CAPACITY_10, READ_CAPACITY_16, RELEASE_6, RELEASE_10, REQUEST_SENSE,
+    RESERVE_6, RESERVE_10, SERVICE_ACTION_IN_16,
 };
 use crate::codec::pr::{
     OutAction, PR_OUT_BASIC_LEN, PrOut, PrOutBasic, PrOutCdb, PrOutRequest, Registration,
@@ -20,6 +20,10 @@ use crate::device::sim::personality::{Deviation, Personality};
 use crate::device::sim::pr::Reservations;
 use crate::device::sim::unit::LogicalUnit;
 
+/// The basic list and the length of the TransportIDs.
+const PORTS_HEADER_LEN: usize = PR_OUT_BASIC_LEN + 4;
+/// DPO and FUA of a command that moves blocks.
+const DPO_FUA: u8 = 0x18;
 /// LONGID and EXTENT together: what LIO refuses of the SPC-2 RESERVE.
 const LONG_EXTENT: u8 = 0x03;
 
@@ -32,8 +36,35 @@ pub(super) fn refuses_first(unit: &LogicalUnit, c: &Arrived<'_>) -> Option<Answe
     if code != super::REPORT_LUNS && opcode::by_code(code).next().is_none() {
         return Some(Answer::Check(RequestError::OpCode(code).sense()));
     }
+    if code == COMPARE_AND_WRITE {
+        return refuses_compare(unit.reservations().personality(), c);
+    }
     let io = BlockIo::parse(c.cdb).ok()?;
     (!io.extent.fits(c.profile.blocks)).then_some(Answer::LBA_OUT_OF_RANGE)
+}
+
+/// What LIO refuses of a COMPARE AND WRITE, in this order.
+fn refuses_compare(p: Personality, c: &Arrived<'_>) -> Option<Answer> {
+    let b = c.cdb.as_bytes();
+    let (flags, blocks) = (b.get(1).copied()?, b.get(13).copied()?);
+    let lba = u64::from_be_bytes(*b.get(2..)?.first_chunk()?);
+    let invalid = |what, byte| Answer::Check(RequestError::CdbField { what, byte }.sense());
+    if p.has(Deviation::COMPARE_ONE) {
+        if blocks > 1 {
+            return Some(invalid("NUMBER OF LOGICAL BLOCKS", 13));
+        }
+        if flags & DPO_FUA != 0 {
+            return Some(invalid("DPO, FUA", 1));
+        }
+    }
+    if !(Extent::Sixteen { lba, blocks: u32::from(blocks) }).fits(c.profile.blocks) {
+        return Some(Answer::LBA_OUT_OF_RANGE);
+    }
+    let both = 2 * u64::from(blocks) * u64::from(c.profile.block_size);
+    let fits = u64::try_from(c.data_out.len()).is_ok_and(|sent| sent == both);
+    // One without any data is found out later, when it is carried out.
+    let refused = p.has(Deviation::COMPARE_LENGTH) && !fits && !c.data_out.is_empty();
+    refused.then_some(Answer::INFORMATION_UNIT)
 }
 
 /// What LIO takes a command for; `usual` is what the standards take it for.
@@ -142,6 +173,10 @@ pub(super) fn ends_ports(pr: &Reservations, c: &Arrived<'_>) -> Option<Answer> {
     match pr.key_of(c.nexus) {
         key if basic.own != key.unwrap_or_default() => Some(Answer::Conflict),
         None if basic.target.is_zero() => Some(Answer::Good),
+        // Without the whole of the length of its TransportIDs.
+        None if c.data_out.len() < PORTS_HEADER_LEN && pr.personality().has(Deviation::PORTS_CUT) => {
+            Some(Answer::INVALID_FIELD_IN_PARAMETER_LIST)
+        }
         None => None,
         Some(_) => Some(Answer::INVALID_FIELD_IN_PARAMETER_LIST),
     }

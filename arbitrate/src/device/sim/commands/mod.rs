@@ -81,7 +81,7 @@ impl LogicalUnit {
             RESERVE_6 | RELEASE_6 | RESERVE_10 | RELEASE_10 => self.spc2(&c),
             READ_CAPACITY_10 | SERVICE_ACTION_IN_16 => blocks::capacity(c),
             READ_10 | READ_16 | WRITE_10 | WRITE_16 => blocks::transfer(&c),
-            COMPARE_AND_WRITE => blocks::compare_and_write(&c),
+            COMPARE_AND_WRITE => blocks::compare_and_write(self.reservations().personality(), &c),
             SYNCHRONIZE_CACHE_10 | SYNCHRONIZE_CACHE_16 => blocks::synchronize(&c),
             PERSISTENT_RESERVE_IN => reservations::inward(self.reservations(), c),
             PERSISTENT_RESERVE_OUT => reservations::outward(self, &mut c),
