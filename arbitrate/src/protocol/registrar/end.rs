@@ -1,6 +1,6 @@
 //! The end of a path's registration, and the words of its registrar.
 
-use super::{PathRegistrar, Phase, Standing};
+use super::{Part, PathRegistrar, Phase, Standing};
 use crate::codec::pr::{Abort, PrOut, Preempt};
 use crate::key::Key;
 use crate::protocol::wire::{NoAnswer, Reply};
@@ -13,6 +13,17 @@ pub enum Role {
     Holder,
     /// It is registered besides.
     Further,
+}
+
+/// Where the reservation is while the device is being given back, as the path that stays knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Whereabouts {
+    /// On another nexus maybe.
+    Open,
+    /// On the path that stays: its nexus took it at the beginning.
+    Last,
+    /// On the path that stays: it has removed the own key from every other nexus, and read that back.
+    Taken,
 }
 
 /// One command a registrar asks for.
@@ -121,18 +132,31 @@ impl PathRegistrar {
         }
     }
 
-    /// The device is given back: a further path first, so that the defender's last read can show that no
-    /// registration is left.
+    /// The device is being given back: the other paths before the one that stays, so that the defender's
+    /// last read can show that no registration is left.
     pub(super) fn leave(&mut self, now: Instant) -> PathStep {
-        if self.setup.role == Role::Holder {
-            return match self.standing {
-                Standing::Registered if !self.down => self.sweep(now),
-                _ => self.end(PathEnd::Left),
-            };
+        match (self.part, self.standing) {
+            (Part::Stays, Standing::Registered) if !self.down || self.setup.role == Role::Further => {
+                self.sweep(now)
+            }
+            (Part::Stays, _) => self.end(PathEnd::Left),
+            (_, Standing::Out) if !self.doubt => self.end(PathEnd::Nothing),
+            (Part::Removed, Standing::Registered) if !self.doubt => self.end(PathEnd::Withdrawn),
+            (Part::Awaits, _) => self.await_last(now),
+            (Part::Goes | Part::Removed, _) => self.withdraw(now),
         }
-        match self.standing {
-            Standing::Out if !self.doubt => self.end(PathEnd::Nothing),
-            _ => self.withdraw(now),
+    }
+
+    /// The reservation may be on this nexus and would go with its registration, while the lease is valid
+    /// still. So the path that stays is waited for. Where nothing comes of that, the nexus that took the
+    /// reservation leaves it standing, which the defender's last read shows; another has its time yet.
+    fn await_last(&mut self, now: Instant) -> PathStep {
+        let timing = self.setup.timing.spec();
+        let give_up = *self.give_up.get_or_insert(now + timing.window);
+        match self.setup.role {
+            Role::Holder if now >= give_up => self.end(PathEnd::Left),
+            Role::Further if now + timing.window >= give_up + timing.tick => self.withdraw(now),
+            Role::Holder | Role::Further => self.rest(now + timing.tick_budget),
         }
     }
 
@@ -142,25 +166,38 @@ impl PathRegistrar {
         self.issue(Phase::Sweep, PathCommand::ReadKeys, now)
     }
 
-    /// Where it does though the other paths have had their time, it stands on nexuses that are gone: a
-    /// session that was logged in anew, a path that died, maybe the one that holds the reservation. A
-    /// PREEMPT of the own key removes it there, spares this nexus, and moves the reservation to it
-    /// (SPC-4 5.12.11.2.6), so that the defender's RELEASE releases.
+    /// A PREEMPT of the own key removes it from every other nexus, spares this one, and moves the
+    /// reservation here (SPC-4 5.12.11.2.6), so that the defender's RELEASE releases.
+    ///
+    /// A path that did not take the reservation sends it at once, before any other path goes. The one that
+    /// did sends it where the key stands elsewhere though the others have had their time: on nexuses that
+    /// are gone, as those of a session that was logged in anew, or of a path that died.
     pub(super) fn on_sweep(&mut self, r: Reply<'_>, now: Instant) -> PathStep {
         let timing = self.setup.timing.spec();
         let give_up = self.give_up.unwrap_or(now);
-        let count = match r {
-            Reply::Keys(v) => v.iter().filter(|k| *k == self.setup.key).count(),
-            _ => usize::MAX,
-        };
-        if count <= 1 || now >= give_up {
+        if now >= give_up {
+            // Nothing was read that shows it.
+            self.took = false;
             return self.end(PathEnd::Left);
         }
-        if now + timing.window < give_up + timing.tick {
+        let Reply::Keys(v) = r else { return self.rest(now + timing.tick_budget) };
+        let count = v.iter().filter(|k| *k == self.setup.key).count();
+        self.took &= count != 0;
+        let holds = self.setup.role == Role::Holder || self.took;
+        if count == 0 || (holds && count == 1) {
+            return self.end(PathEnd::Left);
+        }
+        let others_have_time = now + timing.window < give_up + timing.tick;
+        if self.setup.role == Role::Holder && others_have_time {
             return self.rest(now + timing.tick_budget);
         }
-        if std::mem::replace(&mut self.swept, true) {
-            return self.end(PathEnd::Left);
+        match (std::mem::replace(&mut self.swept, true), self.setup.role) {
+            (true, Role::Holder) => return self.end(PathEnd::Left),
+            (true, Role::Further) => {
+                self.swept = false;
+                return self.rest(now + timing.tick_budget);
+            }
+            (false, _) => {}
         }
         self.phase = Phase::Sweeping;
         let key = self.setup.key;

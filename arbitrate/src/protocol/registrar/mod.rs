@@ -22,6 +22,9 @@
 //!    a unit attention (29h) shows that it never will be; at the end of the life it is looked for until
 //!    time is up, and what is left open is said.
 //!
+//! 5. At a clean end the reservation is on the path that stays to the last before any other goes: it goes
+//!    with the registration of the nexus that took it, and a tick in between would see nobody holding.
+//!
 //! What proves a path is READ FULL STATUS where it names this nexus, else a REGISTER of the own key in place
 //! of itself: it is executed only where that key stands already, and meets a conflict everywhere else
 //! (SPC-4 5.12.7). (A WRITE of no blocks proves nothing: LIO admits it from anybody.) Must never register
@@ -41,7 +44,7 @@ use crate::protocol::timing::Timing;
 use crate::protocol::wire::{NoAnswer, Reply};
 use crate::time::Instant;
 
-pub use end::{PathCommand, PathEnd, PathNext, PathNote, PathStep, Role};
+pub use end::{PathCommand, PathEnd, PathNext, PathNote, PathStep, Role, Whereabouts};
 
 /// What a path's registrar starts from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -100,8 +103,12 @@ pub struct PathRegistrar {
     give_up: Option<Instant>,
     /// The key was taken off with GOOD: the next try is due at once, to meet its conflict.
     asked_once: bool,
-    /// The own key was removed from nexuses that are gone.
+    /// The own key was removed from nexuses that are gone, or its PREEMPT has just been tried.
     swept: bool,
+    /// This path's PREEMPT of the own key was answered with GOOD: the reservation came here with it.
+    took: bool,
+    /// What falls to it when the device is given back.
+    part: Part,
     #[cfg(test)]
     broken: Option<Broken>,
 }
@@ -114,6 +121,21 @@ enum Broken {
     RegistersWhenever,
     /// Believes a GOOD without a later tick.
     BelievesGood,
+    /// Goes before the last path has the reservation.
+    GoesFirst,
+}
+
+/// What falls to a path when the device is given back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// It stays to the last: the defender's RELEASE comes from it.
+    Stays,
+    /// Another stays, and the reservation is there or is brought there: not known yet.
+    Awaits,
+    /// Another stays, which holds the reservation.
+    Goes,
+    /// Another stays, which removed the own key from every other nexus, this one included.
+    Removed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,6 +186,10 @@ impl PathRegistrar {
             Role::Holder => Standing::Registered,
             Role::Further => Standing::Out,
         };
+        let part = match setup.role {
+            Role::Holder => Part::Stays,
+            Role::Further => Part::Goes,
+        };
         Self {
             setup,
             phase: Phase::Rest { until: Instant::default() },
@@ -174,6 +200,8 @@ impl PathRegistrar {
             give_up: None,
             asked_once: false,
             swept: false,
+            took: false,
+            part,
             #[cfg(test)]
             broken: None,
         }
@@ -201,12 +229,27 @@ impl PathRegistrar {
     /// The device is being given back, and this path is the last: it releases, whichever took the
     /// reservation.
     pub const fn is_last(&mut self) {
-        self.setup.role = Role::Holder;
+        self.part = Part::Stays;
     }
 
-    /// Another path is the last.
-    pub const fn is_not_last(&mut self) {
-        self.setup.role = Role::Further;
+    /// Another path is the last, and this is known of the reservation.
+    pub fn is_not_last(&mut self, reservation: Whereabouts) {
+        self.part = match reservation {
+            Whereabouts::Open if self.is_broken_going() => Part::Goes,
+            Whereabouts::Open => Part::Awaits,
+            Whereabouts::Last => Part::Goes,
+            Whereabouts::Taken => Part::Removed,
+        };
+    }
+
+    /// What the last path knows of the reservation.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        match (self.setup.role, self.phase) {
+            (Role::Holder, _) => Whereabouts::Last,
+            (Role::Further, Phase::Over(_)) if self.took => Whereabouts::Taken,
+            (Role::Further, _) => Whereabouts::Open,
+        }
     }
 
     /// A unit attention 29h came over this path: whatever this nexus sent before is gone, executed or
@@ -238,7 +281,10 @@ impl PathRegistrar {
             (Phase::Register { existing }, PathEvent::Reply(r)) => self.on_register(existing, r, life, now),
             (Phase::Withdraw, PathEvent::Reply(r)) => self.on_withdraw(r, now),
             (Phase::Sweep, PathEvent::Reply(r)) => self.on_sweep(r, now),
-            (Phase::Sweeping, PathEvent::Reply(_)) => self.sweep(now),
+            (Phase::Sweeping, PathEvent::Reply(r)) => {
+                self.took = r == Reply::Good;
+                self.sweep(now)
+            }
             // A command is outstanding, or none was asked for.
             _ => PathStep::new(PathNext::Wait(now + self.setup.timing.spec().tick)),
         }
@@ -257,6 +303,8 @@ impl PathRegistrar {
 
     fn wake(&mut self, until: Instant, life: Life, now: Instant) -> PathStep {
         match life {
+            // Whoever awaits another path goes on as soon as that one is done.
+            Life::Leaving if self.part == Part::Awaits => self.leave(now),
             Life::Over | Life::Leaving if self.give_up.is_some() && now < until => {
                 PathStep::new(PathNext::Wait(until))
             }
@@ -420,6 +468,17 @@ impl PathRegistrar {
     #[cfg(not(test))]
     #[allow(clippy::unused_self, reason = "same call in both builds")]
     const fn is_broken_registering(&self) -> bool {
+        false
+    }
+
+    #[cfg(test)]
+    fn is_broken_going(&self) -> bool {
+        self.broken == Some(Broken::GoesFirst)
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "same call in both builds")]
+    const fn is_broken_going(&self) -> bool {
         false
     }
 

@@ -67,6 +67,19 @@ impl World {
         w
     }
 
+    /// The path itself took the reservation, and another is registered besides.
+    fn holding(broken: Option<Broken>) -> Self {
+        let mut w = Self::new(Role::Holder, &[]);
+        let own = w.own;
+        register(&mut w.unit, PATH, own);
+        let p = Preempt { own, victim: own, kind: KIND, abort: Abort::No };
+        assert_eq!(w.unit.pr_out(PATH, &PrOut::preempt(p)), Answer::Good);
+        register(&mut w.unit, HOLDER, own);
+        w.path.broken = broken;
+        w.tick();
+        w
+    }
+
     /// A tick of the defender, as far as its outcome matters here.
     fn tick(&mut self) {
         if matches!(self.life, Life::Over | Life::Leaving) {
@@ -303,12 +316,125 @@ fn the_last_path_takes_the_reservation_over_from_a_nexus_that_is_gone() {
     w.run(SECOND * 3);
     w.life = Life::Leaving;
     w.path.is_last();
+    assert_eq!(w.path.whereabouts(), Whereabouts::Open);
+    let begun = w.now;
     // The holder's nexus answers no more: its registration and the reservation stay.
     assert_eq!(w.finish(), PathEnd::Left);
     assert!(w.notes.contains(&PathNote::Sweeping), "{:?}", w.notes);
+    assert_eq!(w.path.whereabouts(), Whereabouts::Taken);
+    assert!(w.now < begun + SECOND, "before any other path gives up waiting for it");
     assert_eq!((w.unit.key_of(HOLDER), w.on_path()), (None, Some(w.own)));
     assert_eq!(w.unit.pr_out(PATH, &PrOut::release(w.own, KIND)), Answer::Good);
     assert!(w.unit.read_reservation().holder.is_none(), "its RELEASE releases");
+}
+
+/// However often its answer is lost: only a PREEMPT answered with GOOD, and a read, tell the others.
+#[test]
+fn a_take_over_without_an_answer_is_tried_again() {
+    let mut w = World::new(Role::Further, &[]);
+    w.run(SECOND * 3);
+    w.life = Life::Leaving;
+    w.path.is_last();
+    while w.notes.iter().filter(|n| **n == PathNote::Sweeping).count() < 2 {
+        w.go();
+        w.execute();
+        if let Some((PathCommand::Out(_), Some(told))) = &mut w.under_way {
+            *told = Told::Unknown;
+        }
+        w.answer();
+        assert_eq!(w.path.whereabouts(), Whereabouts::Open);
+        w.pass(STEP);
+    }
+    assert_eq!(w.finish(), PathEnd::Left);
+    assert_eq!(w.path.whereabouts(), Whereabouts::Taken);
+}
+
+/// What was answered with GOOD is not told unless the read after it shows it.
+#[test]
+fn a_take_over_that_no_read_shows_is_not_told() {
+    let mut w = World::new(Role::Further, &[]);
+    w.run(SECOND * 3);
+    let own = w.own;
+    w.life = Life::Leaving;
+    w.path.is_last();
+    let end = loop {
+        w.go();
+        w.execute();
+        // Somebody registers the same key elsewhere, again and again.
+        register(&mut w.unit, HOLDER, own);
+        w.answer();
+        if let PathNext::End(end) = w.next {
+            break end;
+        }
+        assert_eq!(w.path.whereabouts(), Whereabouts::Open);
+        w.pass(STEP);
+    };
+    assert_eq!(end, PathEnd::Left);
+    assert_eq!(w.path.whereabouts(), Whereabouts::Open);
+}
+
+/// The path that took the reservation does not answer when the stop comes, and does soon after: its
+/// registration must not go, and the reservation with it, while the lease is valid.
+#[test]
+fn the_holders_path_goes_after_the_reservation_has_gone_elsewhere() {
+    let mut w = World::holding(None);
+    w.life = Life::Leaving;
+    w.path.is_not_last(Whereabouts::Open);
+    for _ in 0..10 {
+        w.go();
+        assert_eq!(w.under_way, None, "nothing is sent");
+        w.pass(STEP);
+    }
+    let p = Preempt { own: w.own, victim: w.own, kind: KIND, abort: Abort::No };
+    assert_eq!(w.unit.pr_out(HOLDER, &PrOut::preempt(p)), Answer::Good);
+    w.path.is_not_last(Whereabouts::Taken);
+    assert_eq!(w.finish(), PathEnd::Withdrawn);
+    assert!(!w.notes.contains(&PathNote::Withdrawing), "it was removed, and read back, by the other");
+    assert!(w.unit.read_reservation().holder.is_some());
+}
+
+#[test]
+fn a_holders_path_that_waits_in_vain_leaves_the_reservation_standing() {
+    let mut w = World::holding(None);
+    w.life = Life::Leaving;
+    w.path.is_not_last(Whereabouts::Open);
+    let begun = w.now;
+    assert_eq!(w.finish(), PathEnd::Left);
+    assert!(w.now <= begun + w.path.setup.timing.window() + STEP, "bounded");
+    assert!(w.unit.read_reservation().holder.is_some(), "what the defender reads back says so");
+}
+
+#[test]
+fn without_the_order_the_reservation_goes_under_a_valid_lease() {
+    let mut w = World::holding(Some(Broken::GoesFirst));
+    w.life = Life::Leaving;
+    w.path.is_not_last(Whereabouts::Open);
+    let _ = w.finish();
+    assert!(w.unit.read_reservation().holder.is_none(), "what the next tick would call deposed");
+}
+
+/// Another path waits as well: its nexus may be the one that holds, logged in anew. But it has a REGISTER
+/// to undo maybe, and goes in time.
+#[test]
+fn a_further_path_waits_for_the_last_one_and_goes_in_time() {
+    let mut w = World::new(Role::Further, &[]);
+    w.run(SECOND * 3);
+    w.life = Life::Leaving;
+    w.path.is_not_last(Whereabouts::Open);
+    w.go();
+    assert_eq!(w.under_way, None);
+    let begun = w.now;
+    assert_eq!(w.finish(), PathEnd::Withdrawn);
+    assert!(w.now < begun + w.path.setup.timing.window());
+    assert_eq!(w.on_path(), None);
+
+    let mut w = World::new(Role::Further, &[]);
+    w.run(SECOND * 3);
+    w.path.doubt = true;
+    w.life = Life::Leaving;
+    w.path.is_not_last(Whereabouts::Taken);
+    w.go();
+    assert!(matches!(w.under_way, Some((PathCommand::Out(_), _))), "a REGISTER may come yet");
 }
 
 #[test]

@@ -205,3 +205,6 @@ impl Report {
         self.proofs = f.proofs().iter().copied().collect();
     }
 }
+
+#[cfg(test)]
+mod tests;

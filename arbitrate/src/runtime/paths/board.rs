@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::now;
 use crate::device::multipath::failover::Paths;
-use crate::protocol::registrar::Life;
+use crate::protocol::registrar::{Life, Whereabouts};
 use crate::protocol::{Lease, Timing};
 use crate::runtime::pacer::{Pacer, SystemPacer, Woke};
 use crate::time::Instant;
@@ -16,6 +16,11 @@ use crate::time::Instant;
 const RUNNING: u8 = 0;
 const LEAVING: u8 = 1;
 const OVER: u8 = 2;
+
+// `Whereabouts`, as a number.
+const OPEN: u8 = 0;
+const LAST: u8 = 1;
+const TAKEN: u8 = 2;
 
 /// How the life stands, for the registrars.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub struct Board {
     until: AtomicU64,
     /// When the end is no longer waited for.
     limit: AtomicU64,
+    /// Where the reservation is while the device is given back.
+    whereabouts: AtomicU8,
     /// Registrars that have not ended; one more for the supervisor until it has begun.
     at_work: AtomicUsize,
     /// Only waited on by the paths' own threads, and by a clean end.
@@ -42,6 +49,7 @@ impl Board {
             state: AtomicU8::new(RUNNING),
             until: AtomicU64::new(0),
             limit: AtomicU64::new(u64::MAX),
+            whereabouts: AtomicU8::new(OPEN),
             at_work: AtomicUsize::new(0),
             lock: Mutex::new(()),
             changed: Condvar::new(),
@@ -81,6 +89,26 @@ impl Board {
             LEAVING => Life::Leaving,
             _ => Life::Over,
         }
+    }
+
+    /// What the path that stays to the last knows of the reservation.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        match self.whereabouts.load(Ordering::Acquire) {
+            LAST => Whereabouts::Last,
+            TAKEN => Whereabouts::Taken,
+            _ => Whereabouts::Open,
+        }
+    }
+
+    /// Said by the path that stays to the last.
+    pub(super) fn reservation_is(&self, reservation: Whereabouts) {
+        let n = match reservation {
+            Whereabouts::Open => OPEN,
+            Whereabouts::Last => LAST,
+            Whereabouts::Taken => TAKEN,
+        };
+        self.whereabouts.store(n, Ordering::Release);
+        self.changed.notify_all();
     }
 
     pub(super) fn running(&self) -> bool {

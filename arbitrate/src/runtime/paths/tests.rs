@@ -102,6 +102,17 @@ fn send(device: &mut dyn ScsiDevice, out: &PrOut) {
     assert_eq!(crate::device::classify::classify(&done), crate::device::classify::Class::Good);
 }
 
+fn holders(device: &mut dyn ScsiDevice) -> Option<Key> {
+    let mut deaf = crate::runtime::executor::Unobserved;
+    let mut on = crate::runtime::executor::Executor::new(device, &mut deaf);
+    let mut pacer = crate::runtime::pacer::SystemPacer::deaf();
+    let read = crate::protocol::Command::ReadReservation;
+    match on.run(&read, now() + PATIENCE, &mut pacer) {
+        crate::protocol::Reply::Reservation(r) => r.holder.map(|h| h.key),
+        r => panic!("{r:?}"),
+    }
+}
+
 const REGISTERED: What = What::Note(PathNote::Registered);
 
 #[test]
@@ -165,6 +176,39 @@ fn a_clean_end_takes_every_further_path_off_first() {
         s.board.wait(end);
     }
     assert_eq!(s.keys(), 1, "the holder's is the defender's to give back");
+    assert_eq!(s.watching.take().unwrap().finish(now() + PATIENCE), []);
+}
+
+/// A stop at a moment when the path that took the reservation does not answer, while another does.
+#[test]
+fn a_clean_end_over_another_path_never_lets_the_reservation_go() {
+    let mut s = Stage::new(&[1, 2, 3]);
+    s.until(2, &REGISTERED);
+    let end = now() + PATIENCE;
+    while s.keys() < 3 && now() < end {
+        s.lease_a_while();
+        s.board.wait(now() + Duration::from_millis(20));
+    }
+    let mut watch = spec(&s.dir, 9).open().unwrap();
+    let held = holders(watch.as_mut());
+    assert!(held.is_some());
+    // Its own thread may say at any moment that it answers.
+    while s.paths.last().is_none_or(|l| l == 0) && now() < end {
+        s.paths.set_usable(0, false);
+        s.paths.leave();
+    }
+    // It answers again by now: what it is told to do, it does.
+    s.paths.set_usable(0, true);
+    s.board.leave();
+    while !s.board.all_ended() && now() < end {
+        assert_eq!(holders(watch.as_mut()), held, "held until the defender itself gives it back");
+        s.board.wait(now() + Duration::from_millis(1));
+    }
+    assert_eq!(holders(watch.as_mut()), held);
+    assert_eq!(s.keys(), 1);
+    let mut last = spec(&s.dir, 2).open().unwrap();
+    send(last.as_mut(), &PrOut::release(s.key, ReservationType::WriteExclusiveRegistrantsOnly));
+    assert_eq!(holders(watch.as_mut()), None, "it is the path that stays which holds");
     assert_eq!(s.watching.take().unwrap().finish(now() + PATIENCE), []);
 }
 

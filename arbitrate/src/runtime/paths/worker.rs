@@ -162,8 +162,11 @@ fn serve(job: Job) {
             PathNext::Wait(until) => {
                 board.wait(until);
                 match paths.last() {
-                    Some(last) if last == slot => registrar.is_last(),
-                    Some(_) => registrar.is_not_last(),
+                    Some(last) if last == slot => {
+                        registrar.is_last();
+                        board.reservation_is(registrar.whereabouts());
+                    }
+                    Some(_) => registrar.is_not_last(board.whereabouts()),
                     None => {}
                 }
                 let at = now();
@@ -176,6 +179,9 @@ fn serve(job: Job) {
             PathNext::End(end) => {
                 if end == PathEnd::Unproven {
                     state.unproven.store(true, Ordering::Release);
+                }
+                if paths.last() == Some(slot) {
+                    board.reservation_is(registrar.whereabouts());
                 }
                 state.open.store(false, Ordering::SeqCst);
                 shared.say(&spec, What::End(end));
