@@ -1,6 +1,7 @@
 //! The command line: arguments in, one report out, as text or JSON.
 
 mod args;
+mod name;
 mod output;
 mod verbs;
 
@@ -21,6 +22,10 @@ pub(crate) enum Exit {
     NotHere = 3,
     /// Done, but no neighbour confirmed it.
     Unconfirmed = 4,
+    /// The addresses are as asked, but the name's server refused to change it.
+    NameRefused = 5,
+    /// The addresses are as asked, but it is not known where the name leads.
+    NameUnknown = 6,
     /// Somebody else answers for an address.
     Conflict = 10,
 }
@@ -29,7 +34,7 @@ impl Exit {
     fn outcome(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
-            Self::Unconfirmed => "unknown",
+            Self::Unconfirmed | Self::NameUnknown => "unknown",
             _ => "refused",
         }
     }
@@ -45,6 +50,7 @@ pub(crate) fn run() -> ExitCode {
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
         args::Command::Take(a) => ("take", verbs::take(a)),
         args::Command::Release(a) => ("release", verbs::release(a)),
+        args::Command::Dns(a) => ("dns", name::dns(a)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
     let exit = out.finish(command, end);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use netident::host::{Held, Host};
+use netident::identity::name::NameError;
 use netident::identity::{Identity, IdentityError};
 use netident::plan::{self, PrefixRoute, Step};
 use netident::probe::{Found, Pace};
@@ -21,6 +22,7 @@ use super::output::{Done, End, Failed};
 #[serde(deny_unknown_fields)]
 struct File {
     address: Vec<String>,
+    dns: Option<super::name::Field>,
 }
 
 pub(crate) fn show() -> End {
@@ -118,7 +120,7 @@ pub(crate) fn take(a: &args::Take) -> End {
     if a.repeat {
         repeat(&host, &identity, &socket)?;
     }
-    Ok(done)
+    Ok(super::name::after_take(&identity, done))
 }
 
 pub(crate) fn probe(a: &args::Probe) -> End {
@@ -209,7 +211,8 @@ pub(crate) fn release(a: &args::Release) -> End {
         Level::AlreadySo => "already so",
     };
     let text = format!("{level}: {} stands here no more, read back", names(&identity));
-    Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "level": level }) })
+    let done = Done { exit: Exit::Confirmed, text, fields: json!({ "level": level }) };
+    Ok(super::name::after_release(&identity, done))
 }
 
 /// What a campaign brought to light.
@@ -274,9 +277,12 @@ fn look(tried: &'static str) -> Result<(Netlink, Host), Failed> {
     Ok((netlink, host))
 }
 
-fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
+pub(crate) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
     let usage = |answer: String, next| Failed { exit: Exit::Usage, tried, answer, next };
     let wrong = |e: IdentityError| usage(e.to_string(), "correct it; `netident help take` shows examples");
+    let misnamed =
+        |e: NameError| usage(e.to_string(), "correct it; docs/identity.md shows a file with a name");
+    let mut naming = a.name.naming().map_err(misnamed)?;
     let addresses = match &a.file {
         None => a.address.clone(),
         Some(path) => {
@@ -285,10 +291,13 @@ fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed>
             };
             let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
             let file: File = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+            if let Some(field) = file.dns {
+                naming = Some(field.naming().map_err(misnamed)?);
+            }
             file.address.iter().map(|s| s.parse()).collect::<Result<_, _>>().map_err(wrong)?
         }
     };
-    Identity::new(addresses, None).map_err(wrong)
+    Identity::new(addresses, None).map(|i| i.named(naming)).map_err(wrong)
 }
 
 fn system(tried: &'static str, e: &SystemError) -> Failed {

@@ -1,4 +1,4 @@
-//! What moves between hosts: addresses on links, a virtual MAC.
+//! What moves between hosts: addresses on links, a virtual MAC, a name.
 //!
 //! Only an identity that could stand on a host can be built: no multicast or broadcast address, no link
 //! name the kernel would refuse. Whether it can stand on *this* host is for the plan to say.
@@ -6,6 +6,7 @@
 mod address;
 mod link;
 mod mac;
+pub mod name;
 
 pub use address::Address;
 pub use link::LinkName;
@@ -54,6 +55,7 @@ pub enum IdentityError {
 pub struct Identity {
     addresses: Vec<Address>,
     mac: Option<VirtualMac>,
+    naming: Option<name::Naming>,
 }
 
 impl Identity {
@@ -70,13 +72,26 @@ impl Identity {
                 return Err(IdentityError::Twice(a.to_string()));
             }
         }
-        Ok(Self { addresses, mac })
+        Ok(Self { addresses, mac, naming: None })
     }
 
     /// The addresses, in the order they are taken.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// The same, and a name that leads to it.
+    #[must_use]
+    pub fn named(mut self, naming: Option<name::Naming>) -> Self {
+        self.naming = naming;
+        self
+    }
+
+    /// The name that leads to it, if one is told.
+    #[must_use]
+    pub const fn naming(&self) -> Option<&name::Naming> {
+        self.naming.as_ref()
     }
 
     /// The MAC that moves along, if one does.

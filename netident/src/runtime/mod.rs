@@ -3,6 +3,7 @@
 //! Must never call done what was not read back: every change is followed by a look at the host.
 
 mod announce;
+mod name;
 mod probe;
 mod release;
 mod take;
@@ -17,6 +18,7 @@ use crate::plan::Obstacle;
 use crate::system::SystemError;
 
 pub use announce::{Announced, Announcer};
+pub use name::{Named, load_key, rename};
 pub use probe::probe;
 pub use release::{Released, release};
 pub use take::{Taken, take};

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod netlink;
 pub mod packet;
+pub mod secret;
 
 use std::io;
 

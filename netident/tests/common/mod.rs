@@ -6,10 +6,12 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its bed breaks")]
 
+pub(crate) mod named;
+
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
+pub(crate) static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The network.
 pub(crate) struct Net {
