@@ -44,15 +44,21 @@ impl Exit {
 pub(crate) fn run() -> ExitCode {
     let cli = args::Cli::parse();
     let out = output::Output { json: cli.json };
+    let mut rest = None;
     let (command, end) = match &cli.command {
         args::Command::Show(_) => ("show", verbs::show()),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
-        args::Command::Take(a) => ("take", verbs::take(a)),
+        args::Command::Take(a) => ("take", verbs::take(a, &mut rest)),
         args::Command::Release(a) => ("release", verbs::release(a)),
         args::Command::Dns(a) => ("dns", name::dns(a)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
-    let exit = out.finish(command, end);
+    let mut exit = out.finish(command, end);
+    if let Some(Err(e)) = rest.as_mut().map(verbs::repeat) {
+        exit = e.exit;
+        // The report is printed: JSON on standard output stays one object.
+        output::Output { json: false }.finish(command, Err(e));
+    }
     ExitCode::from(exit as u8)
 }

@@ -7,7 +7,7 @@ use netident::identity::name::NameError;
 use netident::identity::{Identity, IdentityError};
 use netident::plan::{self, PrefixRoute, Step};
 use netident::probe::{Found, Pace};
-use netident::runtime::{self, Announced, Announcer, Failure, Level};
+use netident::runtime::{self, Announced, Announcer, Failure, Level, Prepared};
 use netident::system::SystemError;
 use netident::system::netlink::Netlink;
 use netident::system::packet::PacketSocket;
@@ -101,24 +101,29 @@ fn step_words(host: &Host, step: &Step) -> String {
     }
 }
 
-pub(crate) fn take(a: &args::Take) -> End {
+/// What of a take goes on once its report is printed.
+pub(crate) type Rest = Option<Announcer<'static>>;
+
+pub(crate) fn take(a: &args::Take, rest: &mut Rest) -> End {
     const TRIED: &str = "taking the identity";
     let identity = identity(&a.identity, TRIED)?;
     if a.dry_run {
         let (_, host) = look(TRIED)?;
         return dry_run(&host, &identity);
     }
-    let socket = socket(TRIED)?;
+    // Never closed by us: that takes longer than the take, and the report would wait for it.
+    let socket: &'static PacketSocket = Box::leak(Box::new(socket(TRIED)?));
     let (mut netlink, host) = look(TRIED)?;
-    check(TRIED, &host, &identity, &socket, a.check)?;
-    let taken = runtime::take(&mut netlink, &socket, &host, &identity).map_err(|e| failed(TRIED, &e))?;
+    check(TRIED, &host, &identity, socket, a.check)?;
+    let prepared = Prepared::new(&mut netlink, socket, &host, &identity).map_err(|e| failed(TRIED, &e))?;
+    let (taken, announcer) = prepared.fire(&mut netlink, &host).map_err(|e| failed(TRIED, &e))?;
     let level = match taken.level {
         Level::Done => "done",
         Level::AlreadySo => "already so",
     };
     let done = told(&host, &identity, level, &taken.announced);
     if a.repeat {
-        repeat(&host, &identity, &socket)?;
+        *rest = Some(announcer);
     }
     Ok(super::name::after_take(&identity, done))
 }
@@ -164,11 +169,14 @@ fn random() -> u8 {
     std::process::id().to_le_bytes()[0]
 }
 
-/// Repeats the announcements to the end.
-fn repeat(host: &Host, identity: &Identity, socket: &PacketSocket) -> Result<(), Failed> {
+/// Goes on with the announcements to the end; a claim by another is the only thing worth saying of it.
+pub(crate) fn repeat(announcer: &mut Announcer<'_>) -> Result<(), Failed> {
     const TRIED: &str = "repeating the announcements";
-    let speakers = plan::take(host, identity).map_err(|e| failed(TRIED, &e.into()))?.speakers;
-    Announcer::new(socket, &speakers).to_the_end().map(drop).map_err(|e| system(TRIED, &e))
+    let announced = announcer.to_the_end().map_err(|e| system(TRIED, &e))?;
+    match announced.claims.first() {
+        Some(&(ip, by)) => Err(failed(TRIED, &Failure::Conflict { ip, by })),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn announce(a: &args::Identity) -> End {

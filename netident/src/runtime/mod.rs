@@ -21,7 +21,7 @@ pub use announce::{Announced, Announcer};
 pub use name::{Named, load_key, rename};
 pub use probe::probe;
 pub use release::{Released, release};
-pub use take::{Taken, take};
+pub use take::{Prepared, Taken, take};
 
 /// How far an identity's addresses came to stand, or to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::{Announced, Announcer, Failure, Level, Undone};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::plan::{self, Step, TakePlan};
-use crate::system::netlink::Netlink;
+use crate::system::netlink::{Batch, Netlink};
 use crate::system::packet::PacketSocket;
 
 /// An identity that stands here, and who has confirmed it.
@@ -16,9 +16,54 @@ pub struct Taken {
     pub announced: Announced,
 }
 
-/// Takes `identity`: adds what is missing in one batch, announces and asks at once, reads back.
-///
-/// `socket` must listen already. Where the kernel refuses one address the others are removed again.
+/// A take made ready: the changes serialised, every frame built, the sockets open. What is left is one system call for
+/// all addresses and one for each frame.
+pub struct Prepared<'a> {
+    plan: TakePlan,
+    batch: Batch,
+    announcer: Announcer<'a>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Makes it ready; nothing is changed or sent. `socket` must listen already.
+    ///
+    /// # Errors
+    /// [`Failure::Obstacle`].
+    pub fn new(
+        netlink: &mut Netlink,
+        socket: &'a PacketSocket,
+        host: &Host,
+        identity: &Identity,
+    ) -> Result<Self, Failure> {
+        let plan = plan::take(host, identity)?;
+        let batch = netlink.prepare(&plan.steps);
+        let announcer = Announcer::new(socket, &plan.speakers);
+        Ok(Self { plan, batch, announcer })
+    }
+
+    /// Adds what is missing in one batch, announces and asks as soon as it is acknowledged, reads back. Where the
+    /// kernel refuses one address the others are removed again. `netlink` and `host` are those it was made ready with.
+    /// The announcer is for those who stay for the repeats.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn fire(mut self, netlink: &mut Netlink, host: &Host) -> Result<(Taken, Announcer<'a>), Failure> {
+        let (plan, mut announcer) = (self.plan, self.announcer);
+        let level = if plan.steps.is_empty() { Level::AlreadySo } else { Level::Done };
+        netlink.submit(&mut self.batch)?;
+        if let Some((at, source)) = self.batch.ends().enumerate().find_map(|(i, e)| e.err().map(|e| (i, e))) {
+            return Err(undo(netlink, host, &plan, at, source));
+        }
+        let announced = announcer.until_settled()?.clone();
+        read_back(netlink, host, &plan)?;
+        if let Some(&(ip, by)) = announced.claims.first() {
+            return Err(Failure::Conflict { ip, by });
+        }
+        Ok((Taken { level, announced }, announcer))
+    }
+}
+
+/// Takes `identity`, at once: [`Prepared::new`] and [`Prepared::fire`].
 ///
 /// # Errors
 /// [`Failure`].
@@ -28,22 +73,7 @@ pub fn take(
     host: &Host,
     identity: &Identity,
 ) -> Result<Taken, Failure> {
-    let plan = plan::take(host, identity)?;
-    let mut announcer = Announcer::new(socket, &plan.speakers);
-    let level = if plan.steps.is_empty() { Level::AlreadySo } else { Level::Done };
-    if level == Level::Done {
-        let ends = netlink.change(&plan.steps)?;
-        if let Some(at) = ends.iter().position(Result::is_err) {
-            let source = ends.into_iter().nth(at).and_then(Result::err);
-            return Err(undo(netlink, host, &plan, at, source));
-        }
-    }
-    let announced = announcer.until_settled()?.clone();
-    read_back(netlink, host, &plan)?;
-    if let Some(&(ip, by)) = announced.claims.first() {
-        return Err(Failure::Conflict { ip, by });
-    }
-    Ok(Taken { level, announced })
+    Prepared::new(netlink, socket, host, identity)?.fire(netlink, host).map(|(taken, _)| taken)
 }
 
 fn undo(
@@ -51,9 +81,8 @@ fn undo(
     host: &Host,
     plan: &TakePlan,
     failed: usize,
-    source: Option<std::io::Error>,
+    source: std::io::Error,
 ) -> Failure {
-    let source = source.unwrap_or_else(|| std::io::Error::other("refused"));
     let (Step::Add { link, net, .. } | Step::Remove { link, net }) = plan.steps[failed];
     let added = |s: &&Step| match s {
         Step::Remove { link, net } => host.holding(net.addr()).all(|h| h.link != *link),

@@ -3,14 +3,16 @@
 //! The one module that knows the netlink crates. Every request is acknowledged by the kernel; a batch goes out in one
 //! datagram. Must never guess: an answer that is not understood is an error.
 
+mod batch;
+
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload,
+    NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
@@ -25,6 +27,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use pnet_base::MacAddr;
 use std::os::fd::AsFd;
+
+pub use batch::Batch;
 
 use super::SystemError;
 use crate::frame::LinkIndex;
@@ -115,24 +119,9 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`] where the kernel's answers were not to be had: then any of the steps may have been done.
     pub fn change(&mut self, steps: &[Step]) -> Result<Vec<io::Result<()>>, SystemError> {
-        const DOING: &str = "changing addresses";
-        let first = self.sequence.wrapping_add(1);
-        let mut batch = Vec::new();
-        for step in steps {
-            let (message, flags) = request(step);
-            self.append(&mut batch, message, flags | NLM_F_ACK);
-        }
-        let mut ends: Vec<Option<io::Result<()>>> = steps.iter().map(|_| None).collect();
-        self.send(&batch, DOING)?;
-        while ends.iter().any(Option::is_none) {
-            for message in self.receive(DOING)? {
-                let at = message.header.sequence_number.wrapping_sub(first) as usize;
-                if let (NetlinkPayload::Error(e), Some(end)) = (message.payload, ends.get_mut(at)) {
-                    *end = Some(if e.code.is_none() { Ok(()) } else { Err(e.to_io()) });
-                }
-            }
-        }
-        Ok(ends.into_iter().flatten().collect())
+        let mut batch = self.prepare(steps);
+        self.submit(&mut batch)?;
+        Ok(batch.ends().collect())
     }
 
     fn append(&mut self, batch: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16) {
