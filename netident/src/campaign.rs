@@ -74,6 +74,14 @@ pub struct Question {
     given_up: bool,
 }
 
+impl Question {
+    /// When it was answered, since the addresses were acknowledged by the kernel.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Duration> {
+        self.receipt.map(|r| self.first + r.after)
+    }
+}
+
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {

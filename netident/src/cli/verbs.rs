@@ -1,6 +1,7 @@
 //! One function a verb.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use netident::host::{Held, Host};
 use netident::identity::name::NameError;
@@ -259,11 +260,15 @@ fn told(host: &Host, identity: &Identity, level: &str, a: &Announced) -> Done {
         .map(|q| {
             json!({ "address": q.voice.ip, "link": host.name(q.voice.link), "neighbour": q.neighbour,
                 "asked": q.asked, "mac": q.receipt.map(|r| r.mac.to_string()),
-                "after_us": q.receipt.map(|r| u64::try_from(r.after.as_micros()).unwrap_or(u64::MAX)) })
+                "after_us": q.receipt.map(|r| us(r.after)), "at_us": q.confirmed_at().map(us) })
         })
         .collect();
     let exit = if a.unheard() || a.questions.is_empty() { Exit::Unconfirmed } else { Exit::Confirmed };
     Done { exit, text, fields: json!({ "level": level, "questions": questions }) }
+}
+
+fn us(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn names(identity: &Identity) -> String {

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its bed breaks")]
 
 pub(crate) mod named;
+pub(crate) mod wire;
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +24,17 @@ pub(crate) const ROUTER: &str = "r";
 pub(crate) const CLIENT: &str = "c";
 pub(crate) const A: &str = "a";
 pub(crate) const B: &str = "b";
+
+/// Links beyond the first, and their subnets without the last part.
+pub(crate) const MORE: [(&str, &str); 3] =
+    [("eth1", "198.51.100"), ("eth2", "203.0.113"), ("eth3", "198.18.0")];
+
+/// A port of the bridge.
+#[derive(Clone, Copy)]
+pub(crate) enum Port {
+    Drops,
+    Forwards,
+}
 
 impl Net {
     /// Builds it; `None`, said loudly, where that is not permitted.
@@ -98,6 +110,35 @@ impl Net {
     /// What a host's neighbour cache says of `ip`: "MAC STATE", or nothing.
     pub(crate) fn neighbour(&self, host: &str, ip: &str) -> String {
         self.ip(host, &format!("neigh show {ip} dev eth0"))
+    }
+
+    /// What the bridge does with the frames of a host's port.
+    pub(crate) fn port(&self, host: &str, state: Port) {
+        let (router, port) = (self.host(ROUTER), format!("p{host}"));
+        let state = match state {
+            Port::Drops => "0",
+            Port::Forwards => "3",
+        };
+        let done = Command::new("bridge")
+            .args(["-n", &router, "link", "set", "dev", &port, "state", state])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Three more links between a host and the router, each its own subnet: `eth1` to `eth3`, [`MORE`].
+    pub(crate) fn more_links(&self, host: &str) {
+        for (i, (link, subnet)) in MORE.iter().enumerate() {
+            self.ip(
+                ROUTER,
+                &format!("link add p{link} type veth peer name {link} netns {}", self.host(host)),
+            );
+            self.ip(ROUTER, &format!("link set p{link} up"));
+            self.ip(ROUTER, &format!("addr add {subnet}.1/24 dev p{link}"));
+            self.ip(host, &format!("link set {link} up"));
+            self.ip(host, &format!("addr add {subnet}.4/24 dev {link}"));
+            self.ip(host, &format!("route add 10.{i}.0.0/16 via {subnet}.1"));
+        }
     }
 
     /// Whether an address stands on a host.
