@@ -228,12 +228,17 @@ fn the_name_follows_a_take_and_its_failure_leaves_the_addresses() {
          ttl = 5, on-release = \"remove\" }}\n",
         named.good_key()
     ));
+    let (code, text) = net.netident(A, &format!("plan --file {file}"));
+    assert!(code == 0 && text.contains("make db.example.com. lead to") && !text.contains("FAIL"), "{text}");
     let (code, text) = net.netident(A, &format!("take --file {file}"));
     assert!(code == 0 && text.contains("dns: db.example.com. leads to 192.0.2.10"), "{text}");
     let (code, end) = net.json(A, &format!("release --file {file}"));
     assert_eq!((code, &end["dns"]["shown"]), (0, &serde_json::json!([])), "{end}");
     let key = named.key("hmac-sha256:k:MDEyMzQ1Njc4OWFiY2RlZg==");
     let wrong = format!("--address 192.0.2.10/24@eth0 --dns {NAME} --dns-server 192.0.2.1 --dns-key {key}");
+    let unfit = wrong.replace(&key, "/nowhere");
+    let (code, text) = net.netident(B, &format!("plan {unfit}"));
+    assert!(code == 0 && text.contains("it would FAIL") && text.contains("/nowhere"), "{text}");
     let (code, text) = net.netident(B, &format!("take {wrong}"));
     assert!(code == 5 && text.starts_with("done: ") && text.contains("dns: REFUSED"), "{text}");
     assert!(net.stands(B, "192.0.2.10"), "a name's failure undoes nothing");

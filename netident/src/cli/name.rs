@@ -134,6 +134,18 @@ pub(crate) fn dns(a: &Dns) -> End {
     Ok(Done { exit: end.exit, text: end.text, fields: json!({ "dns": end.fields }) })
 }
 
+/// What a take would do about the name; whether its key can be read is found out now rather than then.
+pub(crate) fn planned(identity: &Identity) -> Option<(String, Value)> {
+    let naming = identity.naming()?;
+    let (name, server) = (naming.name.to_string(), naming.server.to_string());
+    let unfit = load_key(naming).err().map(|e| e.to_string());
+    let mut text = format!("make {name} lead to these addresses, by an update of {server}");
+    if let Some(why) = &unfit {
+        text = format!("{text}\n  it would FAIL: {why}");
+    }
+    Some((text, json!({ "name": name, "server": server, "unfit": unfit })))
+}
+
 /// After a take: adds the name's end to what is said, if the identity has a name.
 pub(crate) fn after_take(identity: &Identity, done: Done) -> Done {
     match identity.naming() {

@@ -85,7 +85,11 @@ fn dry_run(host: &Host, identity: &Identity) -> End {
             json!({ "address": v.ip, "mac": v.mac.to_string(), "link": host.name(v.link), "ask": asked })
         })
         .collect();
-    let fields = json!({ "steps": steps, "speakers": speakers });
+    let name = super::name::planned(identity);
+    if let Some((words, _)) = &name {
+        let _ = writeln!(text, "{words}");
+    }
+    let fields = json!({ "steps": steps, "speakers": speakers, "dns": name.map(|(_, fields)| fields) });
     Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields })
 }
 
