@@ -87,12 +87,13 @@ impl Netlink {
     }
 
     fn links(&mut self) -> Result<Vec<Link>, SystemError> {
-        let all = LinkMessage::default();
-        let dump = self.dump(RouteNetlinkMessage::GetLink(all), "reading the links")?;
+        let dump = self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), "reading the links")?;
+        // The kernel takes the larger of the link's value and that of `all`; a read costs as much as a netlink call.
+        let all = sysctl_is_on("all", "promote_secondaries");
         Ok(dump
             .iter()
             .filter_map(|m| match m {
-                RouteNetlinkMessage::NewLink(m) => Some(link(m)),
+                RouteNetlinkMessage::NewLink(m) => Some(link(m, all)),
                 _ => None,
             })
             .collect())
@@ -265,7 +266,7 @@ fn held(m: &AddressMessage) -> Option<Held> {
     })
 }
 
-fn link(m: &LinkMessage) -> Link {
+fn link(m: &LinkMessage, all_promote: bool) -> Link {
     let (mut name, mut mac) = (String::new(), None);
     for a in &m.attributes {
         match a {
@@ -283,17 +284,14 @@ fn link(m: &LinkMessage) -> Link {
         mac,
         up: m.header.flags.contains(LinkFlags::Up),
         carrier: m.header.flags.contains(LinkFlags::LowerUp),
-        promote_secondaries: sysctl_is_on(&name, "promote_secondaries"),
+        promote_secondaries: all_promote || sysctl_is_on(&name, "promote_secondaries"),
         name,
     }
 }
 
-/// The kernel takes the larger of the link's value and that of `all`.
 fn sysctl_is_on(link: &str, what: &str) -> bool {
-    [link, "all"].into_iter().any(|l| {
-        let path = Path::new("/proc/sys/net/ipv4/conf").join(l).join(what);
-        std::fs::read_to_string(path).is_ok_and(|s| s.trim() != "0")
-    })
+    let path = Path::new("/proc/sys/net/ipv4/conf").join(link).join(what);
+    std::fs::read_to_string(path).is_ok_and(|s| s.trim() != "0")
 }
 
 fn route(m: &RouteMessage) -> Option<Route> {
