@@ -9,7 +9,8 @@
 pub(crate) mod named;
 pub(crate) mod wire;
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -34,6 +35,36 @@ pub(crate) const MORE: [(&str, &str); 3] =
 pub(crate) enum Port {
     Drops,
     Forwards,
+}
+
+/// A port of the bridge, and a program that waits to change it: starting one takes its time.
+pub(crate) struct Switch {
+    router: String,
+    port: String,
+    bridge: Child,
+}
+
+impl Switch {
+    /// Returns once it is so.
+    pub(crate) fn set(&mut self, state: Port) {
+        let (number, word) = match state {
+            Port::Drops => ("0", "state disabled"),
+            Port::Forwards => ("3", "state forwarding"),
+        };
+        writeln!(self.bridge.stdin.as_mut().unwrap(), "link set dev {} state {number}", self.port).unwrap();
+        while !Command::new("bridge")
+            .args(["-n", &self.router, "link", "show", "dev", &self.port])
+            .output()
+            .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(word))
+        {}
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        drop(self.bridge.stdin.take());
+        let _ = self.bridge.wait();
+    }
 }
 
 impl Net {
@@ -112,18 +143,12 @@ impl Net {
         self.ip(host, &format!("neigh show {ip} dev eth0"))
     }
 
-    /// What the bridge does with the frames of a host's port.
-    pub(crate) fn port(&self, host: &str, state: Port) {
-        let (router, port) = (self.host(ROUTER), format!("p{host}"));
-        let state = match state {
-            Port::Drops => "0",
-            Port::Forwards => "3",
-        };
-        let done = Command::new("bridge")
-            .args(["-n", &router, "link", "set", "dev", &port, "state", state])
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    /// Changes what the bridge does with the frames of a host's port.
+    pub(crate) fn switch(&self, host: &str) -> Switch {
+        let router = self.host(ROUTER);
+        let mut command = Command::new("bridge");
+        command.args(["-n", &router, "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        Switch { port: format!("p{host}"), router, bridge: command.spawn().unwrap() }
     }
 
     /// Three more links between a host and the router, each its own subnet: `eth1` to `eth3`, [`MORE`].
