@@ -8,6 +8,8 @@
 //!          750 ms, 1.9 s (past the second for which old kernels lock an entry), 4 s and 8 s
 //! ```
 //!
+//! All frames are built at the beginning: [`Campaign::next`] allocates nothing.
+//!
 //! Invariant: a neighbour counts as confirmed only by an answer to the address's own MAC. Must never send,
 //! or read a clock: times are since the addresses were acknowledged by the kernel.
 
@@ -16,6 +18,7 @@ use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use pnet_base::MacAddr;
 
 use crate::frame::arp::{Arp, Operation};
@@ -28,6 +31,8 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 const REPEATS_MS: [u64; 7] = [50, 150, 350, 750, 1900, 4000, 8000];
 /// How long an answer is waited for before the question is asked again; after the last, it is given up.
 const PATIENCE_MS: [u64; 6] = [20, 40, 80, 160, 160, 160];
+/// Frames that announce an address, at the most.
+const PARTS: usize = 2;
 /// Frames a link may be sent in a millisecond: a burst, not a flood.
 const BURST: u32 = 64;
 const BURST_SPAN: Duration = Duration::from_millis(1);
@@ -67,6 +72,14 @@ pub struct Question {
     pub receipt: Option<Receipt>,
     /// No answer is waited for any more.
     given_up: bool,
+}
+
+impl Question {
+    /// When it was answered, since the addresses were acknowledged by the kernel.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Duration> {
+        self.receipt.map(|r| self.first + r.after)
+    }
 }
 
 /// What to do next.
@@ -116,6 +129,9 @@ enum Duty {
 pub struct Campaign {
     voices: Vec<Voice>,
     questions: Vec<Question>,
+    /// Built beforehand: what each voice announces, what each question asks.
+    announcements: Vec<ArrayVec<Frame, PARTS>>,
+    askings: Vec<Frame>,
     /// By time, then in the order they were laid down.
     due: BinaryHeap<Reverse<(Duration, usize, Duty)>>,
     laid: usize,
@@ -136,12 +152,14 @@ impl Campaign {
         let mut all = Self {
             voices: voices.iter().map(|(v, _)| *v).collect(),
             questions: Vec::new(),
+            announcements: voices.iter().map(|(v, _)| announcements(v)).collect(),
+            askings: Vec::new(),
             due: BinaryHeap::new(),
             laid: 0,
             pace: Vec::new(),
         };
         for (voice, (v, _)) in voices.iter().enumerate() {
-            for part in 0..parts(v.ip) {
+            for part in 0..all.announcements[voice].len() {
                 all.lay(Duration::ZERO, Duty::Announce { voice, round: 0, part });
             }
             if !all.pace.iter().any(|p| p.link == v.link) {
@@ -153,9 +171,8 @@ impl Campaign {
         for i in 0..most {
             for (v, neighbours) in voices {
                 let Some(&neighbour) = neighbours.get(i) else { continue };
-                if neighbour.is_ipv4() != v.ip.is_ipv4() || neighbour == v.ip {
-                    continue;
-                }
+                let Some(frame) = asking(v, neighbour) else { continue };
+                all.askings.push(frame);
                 let question = all.questions.len();
                 all.questions.push(Question {
                     voice: *v,
@@ -205,7 +222,7 @@ impl Campaign {
                 return Next::Wait(free);
             }
             self.due.pop();
-            match self.perform(duty, voice, now) {
+            match self.perform(duty, now) {
                 Some(frame) => return Next::Send(voice.link, frame),
                 None => continue,
             }
@@ -255,14 +272,14 @@ impl Campaign {
         None
     }
 
-    /// Builds the frame and lays down what follows; `None` where a question is given up.
-    fn perform(&mut self, duty: Duty, v: Voice, now: Duration) -> Option<Frame> {
+    /// The frame, and lays down what follows; `None` where a question is given up.
+    fn perform(&mut self, duty: Duty, now: Duration) -> Option<Frame> {
         match duty {
             Duty::Announce { voice, round, part } => {
                 if let Some(ms) = REPEATS_MS.get(round) {
                     self.lay(MS(*ms), Duty::Announce { voice, round: round + 1, part });
                 }
-                Some(announcement(&v, part))
+                self.announcements.get(voice)?.get(part).cloned()
             }
             Duty::Ask { question } => {
                 let q = self.questions.get_mut(question)?;
@@ -274,33 +291,30 @@ impl Campaign {
                     q.first = now;
                 }
                 q.asked += 1;
-                let frame = asking(&v, q.neighbour);
                 self.lay(now + MS(*patience), duty);
-                frame
+                self.askings.get(question).cloned()
             }
         }
     }
 }
 
-/// How many frames announce an address of this family.
-const fn parts(ip: IpAddr) -> usize {
-    match ip {
-        // Some devices take only requests, some only replies.
-        IpAddr::V4(_) => 2,
-        IpAddr::V6(_) => 1,
-    }
-}
-
-fn announcement(v: &Voice, part: usize) -> Frame {
+/// What announces an address. Some devices take only requests, some only replies.
+fn announcements(v: &Voice) -> ArrayVec<Frame, PARTS> {
+    let mut all = ArrayVec::new();
     match v.ip {
-        IpAddr::V4(ip) if part == 0 => Arp::gratuitous_request(v.mac, ip).emit(),
-        IpAddr::V4(ip) => Arp::gratuitous_reply(v.mac, ip).emit(),
-        IpAddr::V6(ip) => Ndp::unsolicited(v.mac, ip).emit(),
+        IpAddr::V4(ip) => {
+            all.push(Arp::gratuitous_request(v.mac, ip).emit());
+            all.push(Arp::gratuitous_reply(v.mac, ip).emit());
+        }
+        IpAddr::V6(ip) => all.push(Ndp::unsolicited(v.mac, ip).emit()),
     }
+    all
 }
 
+/// The question; none where nobody would answer it: of another family, or of itself.
 fn asking(v: &Voice, neighbour: IpAddr) -> Option<Frame> {
     match (v.ip, neighbour) {
+        _ if neighbour == v.ip => None,
         (IpAddr::V4(ip), IpAddr::V4(n)) => Some(Arp::question(v.mac, ip, n).emit()),
         (IpAddr::V6(ip), IpAddr::V6(n)) => Some(Ndp::question(v.mac, ip, n).emit()),
         _ => None,

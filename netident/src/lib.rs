@@ -4,11 +4,12 @@
 //!
 //! | module | is | must never |
 //! |---|---|---|
-//! | [`identity`] | what moves: addresses on links, a virtual MAC | do I/O |
+//! | [`identity`] | what moves: addresses on links, a virtual MAC, a name | do I/O |
 //! | [`frame`] | ARP and neighbour discovery frames: bytes to typed values and back | do I/O, trust a length |
 //! | [`campaign`] | who is told and asked, and when, until each has answered | read a clock, send |
 //! | [`probe`] | whether an address is free: pure | claim it |
 //! | [`refresh`] | when an identity that stands says so again: pure | read a clock, send |
+//! | [`dns`] | a name that follows: updates, their signatures and answers, what they prove: pure | believe an unsigned answer |
 //! | [`host`] | what a host looks like: pure data | do I/O |
 //! | [`plan`] | what must be changed: pure | look at the host |
 //! | [`lookup`], [`vendor`] | who answers for an address, and what its MAC tells: pure | claim it |
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod campaign;
+pub mod dns;
 pub mod frame;
 pub mod host;
 pub mod identity;

@@ -11,7 +11,7 @@ use netident::identity::Address;
     version,
     about = "Moves a network identity between hosts, and says who has confirmed it",
     after_help = "EXIT STATUS\n  0 done and confirmed, or already so  1 error  2 usage  3 not here  \
-4 done, but no neighbour confirmed it\n  10 conflict: another host answers for an address\n\n\
+4 done, but no neighbour confirmed it\n  5 the addresses are as asked, but the name was refused  6 the same, but it is not known where the name leads\n  10 conflict: another host answers for an address\n\n\
 EXAMPLES\n  netident plan --address 192.0.2.10/24@eth0\n  netident take --address 192.0.2.10/24@eth0 --address \
 2001:db8::10/64@eth0\n  netident release --file /etc/palisade/db.toml"
 )]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Take(Take),
     /// Release an identity, and read back that it is gone
     Release(Release),
+    /// Make the identity's name lead to its addresses, without touching them
+    Dns(super::name::Dns),
     /// Announce an identity that stands here again, and ask who knows
     Announce(Identity),
     /// Watch over an identity that stands here: conflicts, links that flap, addresses that vanish
@@ -52,6 +54,8 @@ pub(crate) struct Identity {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) along: super::mac::Along,
+    #[command(flatten)]
+    pub(crate) name: super::name::Flags,
 }
 
 #[derive(Args, Debug)]

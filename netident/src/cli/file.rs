@@ -5,10 +5,12 @@
 //! virtual-mac = "vrrp:10"
 //! mac-mode = "macvlan"
 //! route = ["default via 192.0.2.1 src 192.0.2.10 @eth0"]
+//! # [dns]: see `super::name`
 //! ```
 
 use std::path::Path;
 
+use netident::identity::name::Naming;
 use netident::identity::{Address, Identity, IdentityError, MacMode, VirtualMac, WantedRoute};
 use serde::Deserialize;
 
@@ -22,23 +24,28 @@ struct File {
     mac_mode: Option<Mode>,
     #[serde(default)]
     route: Vec<String>,
+    dns: Option<super::name::Field>,
 }
 
-/// Reads it.
+/// Reads it; `naming` is that of the command line, which the file's own takes the place of.
 ///
 /// # Errors
 /// What is wrong with it, in words, the file's name included.
-pub(crate) fn read(path: &Path) -> Result<Identity, String> {
+pub(crate) fn read(path: &Path, naming: Option<Naming>) -> Result<Identity, String> {
     let named = |e: String| format!("{}: {}", path.display(), e.trim_end());
     let text = std::fs::read_to_string(path).map_err(|e| named(e.to_string()))?;
-    parse(&text).map_err(named)
+    parse(&text, naming).map_err(named)
 }
 
-fn parse(text: &str) -> Result<Identity, String> {
+fn parse(text: &str, naming: Option<Naming>) -> Result<Identity, String> {
     let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
     if file.mac_mode.is_some() && file.virtual_mac.is_none() {
         return Err("mac-mode without virtual-mac: there is no MAC to be placed".into());
     }
+    let naming = match file.dns {
+        Some(field) => Some(field.naming().map_err(|e| e.to_string())?),
+        None => naming,
+    };
     let identity = || -> Result<Identity, IdentityError> {
         let addresses: Vec<Address> = file.address.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
         let mac: Option<VirtualMac> = file.virtual_mac.as_deref().map(str::parse).transpose()?;
@@ -46,7 +53,7 @@ fn parse(text: &str) -> Result<Identity, String> {
         let mode = file.mac_mode.map_or(MacMode::default(), MacMode::from);
         Identity::new(addresses, mac)?.with_mode(mode)?.with_routes(routes)
     };
-    identity().map_err(|e| e.to_string())
+    identity().map(|i| i.named(naming)).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -58,11 +65,12 @@ mod tests {
         let all = parse(
             "address = ['192.0.2.10/24@eth0']\nvirtual-mac = 'vrrp:10'\nmac-mode = 'link'\n\
              route = ['default via 192.0.2.1 src 192.0.2.10 @eth0']",
+            None,
         )
         .unwrap();
         assert_eq!(all.mac(), Some(VirtualMac::Vrrp(10)));
         assert_eq!((all.mode(), all.routes().len()), (MacMode::Link, 1));
-        assert_eq!(parse("address = ['192.0.2.10/24@eth0']").unwrap().mac(), None);
+        assert_eq!(parse("address = ['192.0.2.10/24@eth0']", None).unwrap().mac(), None);
     }
 
     #[test]
@@ -79,7 +87,7 @@ mod tests {
             (format!("{A}route = ['default via 192.0.2.1 src 192.0.2.9 @eth0']"), "'src'"),
             (format!("{A}virtual_mac = 'vrrp:10'"), "virtual_mac"),
         ] {
-            let e = parse(&text).unwrap_err();
+            let e = parse(&text, None).unwrap_err();
             assert!(e.contains(words), "{text}: {e}");
         }
     }

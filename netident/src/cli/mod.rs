@@ -4,6 +4,7 @@ mod args;
 mod fencing;
 mod file;
 mod mac;
+mod name;
 mod output;
 mod preflight;
 mod show;
@@ -29,6 +30,10 @@ pub(crate) enum Exit {
     NotHere = 3,
     /// Done, but no neighbour confirmed it.
     Unconfirmed = 4,
+    /// The addresses are as asked, but the name's server refused to change it.
+    NameRefused = 5,
+    /// The addresses are as asked, but it is not known where the name leads.
+    NameUnknown = 6,
     /// Somebody else answers for an address.
     Conflict = 10,
 }
@@ -37,7 +42,7 @@ impl Exit {
     fn outcome(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
-            Self::Unconfirmed => "unknown",
+            Self::Unconfirmed | Self::NameUnknown => "unknown",
             _ => "refused",
         }
     }
@@ -50,16 +55,23 @@ pub(crate) fn run() -> ExitCode {
         Err(e) => return usage::end(&e, std::env::args_os()),
     };
     let out = output::Output { json: cli.json };
+    let mut rest = None;
     let (command, end) = match &cli.command {
         args::Command::Show(a) => ("show", show::show(a)),
         args::Command::Plan(a) => ("plan", verbs::plan(a)),
         args::Command::Probe(a) if a.preflight => ("probe", preflight::preflight(&a.identity)),
         args::Command::Probe(a) => ("probe", verbs::probe(a)),
-        args::Command::Take(a) => ("take", verbs::take(a)),
+        args::Command::Take(a) => ("take", verbs::take(a, &mut rest)),
         args::Command::Release(a) => ("release", verbs::release(a)),
         args::Command::Watch(a) => ("watch", watch::watch(a, cli.json)),
+        args::Command::Dns(a) => ("dns", name::dns(a)),
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
-    let exit = out.finish(command, end);
+    let mut exit = out.finish(command, end);
+    if let Some(Err(e)) = rest.as_mut().map(verbs::repeat) {
+        exit = e.exit;
+        // The report is printed: JSON on standard output stays one object.
+        output::Output { json: false }.finish(command, Err(e));
+    }
     ExitCode::from(exit as u8)
 }

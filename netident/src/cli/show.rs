@@ -51,7 +51,12 @@ pub(crate) fn show(a: &Show) -> End {
     if !a.address.is_empty() || a.file.is_some() {
         // Who answers does not depend on what moves along.
         let along = mac::Along { virtual_mac: None, mac_mode: mac::Mode::Macvlan, route: Vec::new() };
-        let wanted = args::Identity { address: a.address.clone(), file: a.file.clone(), along };
+        let wanted = args::Identity {
+            address: a.address.clone(),
+            file: a.file.clone(),
+            along,
+            name: super::name::Flags::none(),
+        };
         let identity = identity(&wanted, TRIED)?;
         let found = who_answers(TRIED, &host, &identity)?;
         text.push('\n');

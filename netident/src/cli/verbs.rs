@@ -1,13 +1,15 @@
 //! One function a verb.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use netident::host::Host;
+use netident::identity::name::NameError;
 use netident::identity::{Identity, IdentityError};
 use netident::plan;
 use netident::probe::{Found, Pace};
 use netident::runtime::ledger::Kept;
-use netident::runtime::{self, Announced, Announcer, Failure, Level};
+use netident::runtime::{self, Announced, Announcer, Failure, Level, Prepared};
 use netident::system::SystemError;
 use netident::system::netlink::Netlink;
 use netident::system::packet::PacketSocket;
@@ -48,27 +50,36 @@ fn dry_run(host: &Host, identity: &Identity) -> End {
             json!({ "address": v.ip, "mac": v.mac.to_string(), "link": host.name(v.link), "ask": asked })
         })
         .collect();
-    let fields = json!({ "steps": steps, "speakers": speakers });
+    let name = super::name::planned(identity);
+    if let Some((words, _)) = &name {
+        let _ = writeln!(text, "{words}");
+    }
+    let fields = json!({ "steps": steps, "speakers": speakers, "dns": name.map(|(_, fields)| fields) });
     Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields })
 }
 
-pub(crate) fn take(a: &args::Take) -> End {
+/// What of a take goes on once its report is printed.
+pub(crate) type Rest = Option<Announcer<'static>>;
+
+pub(crate) fn take(a: &args::Take, rest: &mut Rest) -> End {
     const TRIED: &str = "taking the identity";
     let identity = identity(&a.identity, TRIED)?;
     if a.dry_run {
         let (_, host) = look(TRIED)?;
         return dry_run(&host, &identity);
     }
-    let socket = socket(TRIED)?;
+    // Never closed by us: that takes longer than the take, and the report would wait for it.
+    let socket: &'static PacketSocket = Box::leak(Box::new(socket(TRIED)?));
     let named = |e: Failure| a.fencing.named(failed(TRIED, &e), &e);
     let how = a.fencing.check(a.check);
     if how != args::Check::None {
         let (_, host) = look(TRIED)?;
-        check(TRIED, &host, &identity, &socket, how, named)?;
+        check(TRIED, &host, &identity, socket, how, named)?;
     }
     let mac::Ready { mut netlink, mut ledger, hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
     let mut keep = Kept::new(&mut ledger, &identity, Some(&hold));
-    let taken = runtime::take_kept(&mut netlink, &socket, &host, &identity, &mut keep).map_err(named)?;
+    let prepared = Prepared::new(&mut netlink, socket, &host, &identity).map_err(named)?;
+    let (taken, announcer) = prepared.fire(&mut netlink, &mut keep).map_err(named)?;
     // It stands: nobody needs to wait for what is only said again, and a signal may end that.
     drop((ledger, hold));
     let level = match taken.level {
@@ -79,9 +90,9 @@ pub(crate) fn take(a: &args::Take) -> End {
     let mut done = told(&host, &identity, level, &taken.announced);
     done.fields["repaired"] = json!(repaired);
     if a.repeat {
-        repeat(&host, &identity, &socket)?;
+        *rest = Some(announcer);
     }
-    Ok(done)
+    Ok(super::name::after_take(&identity, done))
 }
 
 pub(crate) fn probe(a: &args::Probe) -> End {
@@ -125,11 +136,14 @@ fn random() -> u8 {
     std::process::id().to_le_bytes()[0]
 }
 
-/// Repeats the announcements to the end.
-fn repeat(host: &Host, identity: &Identity, socket: &PacketSocket) -> Result<(), Failed> {
+/// Goes on with the announcements to the end; a claim by another is the only thing worth saying of it.
+pub(crate) fn repeat(announcer: &mut Announcer<'_>) -> Result<(), Failed> {
     const TRIED: &str = "repeating the announcements";
-    let speakers = plan::take(host, identity).map_err(|e| failed(TRIED, &e.into()))?.speakers;
-    Announcer::new(socket, &speakers).to_the_end().map(drop).map_err(|e| system(TRIED, &e))
+    let announced = announcer.to_the_end().map_err(|e| system(TRIED, &e))?;
+    match announced.claims.first() {
+        Some(&(ip, by)) => Err(failed(TRIED, &Failure::Conflict { ip, by })),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn announce(a: &args::Identity) -> End {
@@ -179,7 +193,8 @@ pub(crate) fn release(a: &args::Release) -> End {
         Level::AlreadySo => "already so",
     };
     let text = format!("{level}: {} stands here no more, read back", names(&identity));
-    Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "level": level, "repaired": repaired }) })
+    let done = Done { exit: Exit::Confirmed, text, fields: json!({ "level": level, "repaired": repaired }) };
+    Ok(super::name::after_release(&identity, done))
 }
 
 /// What a campaign brought to light.
@@ -218,11 +233,15 @@ fn told(host: &Host, identity: &Identity, level: &str, a: &Announced) -> Done {
         .map(|q| {
             json!({ "address": q.voice.ip, "link": host.name(q.voice.link), "neighbour": q.neighbour,
                 "asked": q.asked, "mac": q.receipt.map(|r| r.mac.to_string()),
-                "after_us": q.receipt.map(|r| u64::try_from(r.after.as_micros()).unwrap_or(u64::MAX)) })
+                "after_us": q.receipt.map(|r| us(r.after)), "at_us": q.confirmed_at().map(us) })
         })
         .collect();
     let exit = if a.unheard() || a.questions.is_empty() { Exit::Unconfirmed } else { Exit::Confirmed };
     Done { exit, text, fields: json!({ "level": level, "questions": questions }) }
+}
+
+fn us(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn names(identity: &Identity) -> String {
@@ -244,16 +263,20 @@ fn look(tried: &'static str) -> Result<(Netlink, Host), Failed> {
     Ok((netlink, host))
 }
 
-pub(super) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
+pub(crate) fn identity(a: &args::Identity, tried: &'static str) -> Result<Identity, Failed> {
     let usage = |answer: String, next| Failed { exit: Exit::Usage, tried, answer, next };
     let wrong = |e: IdentityError| usage(e.to_string(), "correct it; `netident help take` shows examples");
+    let misnamed =
+        |e: NameError| usage(e.to_string(), "correct it; docs/identity-name.md shows a file with a name");
+    let naming = a.name.naming().map_err(misnamed)?;
     if let Some(path) = &a.file {
         let next = "write address = [\"192.0.2.10/24@eth0\"]; docs/identity.md shows the rest";
-        return file::read(path).map_err(|e| usage(e, next));
+        return file::read(path, naming).map_err(|e| usage(e, next));
     }
     Identity::new(a.address.clone(), a.along.virtual_mac)
         .and_then(|i| i.with_mode(a.along.mac_mode.into()))
         .and_then(|i| i.with_routes(a.along.route.clone()))
+        .map(|i| i.named(naming))
         .map_err(wrong)
 }
 

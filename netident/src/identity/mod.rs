@@ -1,4 +1,4 @@
-//! What moves between hosts: addresses on links, a virtual MAC.
+//! What moves between hosts: addresses on links, a virtual MAC, a name.
 //!
 //! Only an identity that could stand on a host can be built: no multicast or broadcast address, no link
 //! name the kernel would refuse. Whether it can stand on *this* host is for the plan to say.
@@ -6,6 +6,7 @@
 mod address;
 mod link;
 mod mac;
+pub mod name;
 mod route;
 
 pub use address::Address;
@@ -86,6 +87,7 @@ pub struct Identity {
     mac: Option<VirtualMac>,
     mode: MacMode,
     routes: Vec<WantedRoute>,
+    naming: Option<name::Naming>,
 }
 
 impl Identity {
@@ -107,7 +109,7 @@ impl Identity {
                 return Err(IdentityError::MacOf { mac: mac.to_string(), address: a.to_string(), why });
             }
         }
-        Ok(Self { addresses, mac, mode: MacMode::default(), routes: Vec::new() })
+        Ok(Self { addresses, mac, mode: MacMode::default(), routes: Vec::new(), naming: None })
     }
 
     /// The same with its MAC elsewhere.
@@ -157,6 +159,19 @@ impl Identity {
     #[must_use]
     pub fn alone(&self, address: &Address) -> Self {
         Self { addresses: vec![address.clone()], ..self.clone() }
+    }
+
+    /// The same, and a name that leads to it.
+    #[must_use]
+    pub fn named(mut self, naming: Option<name::Naming>) -> Self {
+        self.naming = naming;
+        self
+    }
+
+    /// The name that leads to it, if one is told.
+    #[must_use]
+    pub const fn naming(&self) -> Option<&name::Naming> {
+        self.naming.as_ref()
     }
 
     /// The MAC that moves along, if one does.

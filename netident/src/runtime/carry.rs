@@ -7,7 +7,7 @@ use std::io;
 
 use super::keep::{Keep, Moment};
 use crate::plan::Step;
-use crate::system::netlink::Netlink;
+use crate::system::netlink::{Batch, Netlink};
 use crate::system::signals::Caught;
 use crate::system::{SystemError, sysctl};
 
@@ -46,6 +46,20 @@ pub(super) fn carry(netlink: &mut Netlink, steps: &[Step], keep: &mut dyn Keep) 
         }
     }
     Ok(())
+}
+
+/// Carries out `steps`, which were made ready as `batch`, in one go.
+pub(super) fn carry_ready(
+    netlink: &mut Netlink,
+    steps: &[Step],
+    batch: &mut Batch,
+    keep: &mut dyn Keep,
+) -> Result<(), Stopped> {
+    netlink.submit(batch)?;
+    if let Some((step, e)) = steps.iter().zip(batch.ends()).find_map(|(s, end)| Some((*s, end.err()?))) {
+        return Err(Stopped::Refused(Box::new(step), e));
+    }
+    keep.passed(Moment::Steps(steps.len())).map_or(Ok(()), |signal| Err(Stopped::Signal(signal)))
 }
 
 /// Carries out one step; what the kernel said. For undoing, which goes on whatever became of one.

@@ -7,6 +7,7 @@ mod carry;
 mod keep;
 pub mod ledger;
 mod lookup;
+mod name;
 mod probe;
 mod refresh;
 mod refusal;
@@ -29,10 +30,11 @@ use crate::system::signals::Caught;
 pub use announce::{Announced, Announcer};
 pub use keep::{Keep, Moment, Unkept};
 pub use lookup::lookup;
+pub use name::{Named, load_key, rename};
 pub use probe::probe;
 pub use refresh::refresh;
 pub use release::{Released, release, release_kept};
-pub use take::{Taken, take, take_kept};
+pub use take::{Prepared, Taken, take, take_kept};
 pub use watch::{Ended, News, watch};
 
 /// How far an identity's addresses came to stand, or to go.

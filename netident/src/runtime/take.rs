@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use pnet_base::MacAddr;
 
-use super::carry::{Stopped, carry};
+use super::carry::{Stopped, carry, carry_ready};
 use super::ledger::LedgerError;
 use super::rollback::roll_back;
 use super::{Announced, Announcer, Failure, Keep, Level, Moment, Undone, Unkept};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::plan::{self, Step, TakePlan};
-use crate::system::netlink::Netlink;
+use crate::system::netlink::{Batch, Netlink};
 use crate::system::packet::PacketSocket;
 use crate::system::{SystemError, sysctl};
 
@@ -24,6 +24,69 @@ pub struct Taken {
     pub announced: Announced,
     /// What was changed.
     pub steps: Vec<Step>,
+}
+
+/// A take made ready: the changes serialised, every frame built, the sockets open. Where all changes are netlink's,
+/// what is left is one system call for them and one for each frame.
+pub struct Prepared<'h, 's> {
+    host: &'h Host,
+    identity: &'h Identity,
+    socket: &'s PacketSocket,
+    plan: TakePlan,
+    batch: Option<Batch>,
+    announcer: Announcer<'s>,
+}
+
+impl<'h, 's> Prepared<'h, 's> {
+    /// Makes it ready; nothing is changed or sent. `socket` must listen already.
+    ///
+    /// # Errors
+    /// [`Failure::Obstacle`].
+    pub fn new(
+        netlink: &mut Netlink,
+        socket: &'s PacketSocket,
+        host: &'h Host,
+        identity: &'h Identity,
+    ) -> Result<Self, Failure> {
+        let plan = plan::take(host, identity)?;
+        let batch = netlink.prepare(&plan.steps);
+        let announcer = Announcer::new(socket, &plan.speakers);
+        Ok(Self { host, identity, socket, plan, batch, announcer })
+    }
+
+    /// Lets `keep` know what undoes it, carries out the plan, announces and asks at once, reads back. `netlink` is
+    /// the one it was made ready with. Whatever goes wrong on the way, a signal included, what was changed is
+    /// undone again and that is read back. The announcer is for those who stay for the repeats.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn fire(self, netlink: &mut Netlink, keep: &mut dyn Keep) -> Result<(Taken, Announcer<'s>), Failure> {
+        let Self { host, identity, socket, plan, mut batch, mut announcer } = self;
+        if plan.steps.is_empty() {
+            let announced = announcer.until_settled()?.clone();
+            return match announced.claims.first() {
+                Some(&(ip, by)) => Err(Failure::Conflict { ip, by }),
+                None => Ok((Taken { level: Level::AlreadySo, announced, steps: plan.steps }, announcer)),
+            };
+        }
+        keep.promise(&plan)?;
+        match establish(netlink, &mut announcer, &plan, batch.as_mut(), keep) {
+            Ok(announced) => Ok((Taken { level: Level::Done, announced, steps: plan.steps }, announcer)),
+            Err(cause) => {
+                let undone = roll_back(netlink, &plan.undo);
+                if undone != Undone::NotAll {
+                    // Should that fail, the next take or release undoes what is undone already.
+                    let _ = keep.undone();
+                }
+                let speakers = plan::given_back(host, identity, &plan.undo);
+                if !speakers.is_empty() {
+                    // Whoever heard the virtual MAC for these learns the right one again; the failure is told anyway.
+                    let _ = Announcer::new(socket, &speakers).until_settled();
+                }
+                Err(cause.failure(host, undone))
+            }
+        }
+    }
 }
 
 /// Takes `identity`, keeping nothing of what undoes it: see [`take_kept`].
@@ -39,10 +102,7 @@ pub fn take(
     take_kept(netlink, socket, host, identity, &mut Unkept)
 }
 
-/// Takes `identity`: lets `keep` know what undoes it, carries out the plan, announces and asks at once, reads back.
-///
-/// `socket` must listen already. Whatever goes wrong on the way, a signal included, what was changed is undone
-/// again and that is read back.
+/// Takes `identity`, at once: [`Prepared::new`] and [`Prepared::fire`].
 ///
 /// # Errors
 /// [`Failure`].
@@ -53,32 +113,7 @@ pub fn take_kept(
     identity: &Identity,
     keep: &mut dyn Keep,
 ) -> Result<Taken, Failure> {
-    let plan = plan::take(host, identity)?;
-    let mut announcer = Announcer::new(socket, &plan.speakers);
-    if plan.steps.is_empty() {
-        let announced = announcer.until_settled()?.clone();
-        return match announced.claims.first() {
-            Some(&(ip, by)) => Err(Failure::Conflict { ip, by }),
-            None => Ok(Taken { level: Level::AlreadySo, announced, steps: plan.steps }),
-        };
-    }
-    keep.promise(&plan)?;
-    match establish(netlink, &mut announcer, &plan, keep) {
-        Ok(announced) => Ok(Taken { level: Level::Done, announced, steps: plan.steps }),
-        Err(cause) => {
-            let undone = roll_back(netlink, &plan.undo);
-            if undone != Undone::NotAll {
-                // Should that fail, the next take or release undoes what is undone already.
-                let _ = keep.undone();
-            }
-            let speakers = plan::given_back(host, identity, &plan.undo);
-            if !speakers.is_empty() {
-                // Whoever heard the virtual MAC for these learns the right one again; the failure is told anyway.
-                let _ = Announcer::new(socket, &speakers).until_settled();
-            }
-            Err(cause.failure(host, undone))
-        }
-    }
+    Prepared::new(netlink, socket, host, identity)?.fire(netlink, keep).map(|(taken, _)| taken)
 }
 
 /// Why a take that had begun did not come to its end.
@@ -105,6 +140,7 @@ fn establish(
     netlink: &mut Netlink,
     announcer: &mut Announcer<'_>,
     plan: &TakePlan,
+    batch: Option<&mut Batch>,
     keep: &mut dyn Keep,
 ) -> Result<Announced, Cause> {
     let stop = |signal| match signal {
@@ -112,7 +148,10 @@ fn establish(
         None => Ok(()),
     };
     stop(keep.passed(Moment::Promised))?;
-    carry(netlink, &plan.steps, keep)?;
+    match batch {
+        Some(batch) if !keep.one_by_one() => carry_ready(netlink, &plan.steps, batch, keep)?,
+        _ => carry(netlink, &plan.steps, keep)?,
+    }
     let announced = announcer.until_settled()?.clone();
     stop(keep.passed(Moment::Announced))?;
     read_back(netlink, &plan.steps)?;

@@ -7,6 +7,7 @@ pub mod monitor;
 pub mod netlink;
 mod observe;
 pub mod packet;
+pub mod secret;
 pub mod signals;
 pub mod stop;
 pub mod sysctl;

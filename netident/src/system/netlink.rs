@@ -3,6 +3,7 @@
 //! The one module that knows the netlink crates. Every request is acknowledged by the kernel; a batch goes out in one
 //! datagram. Must never guess: an answer that is not understood is an error.
 
+mod batch;
 mod links;
 
 use std::io;
@@ -11,8 +12,8 @@ use std::path::Path;
 
 use ipnet::IpNet;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload,
+    NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
@@ -26,6 +27,8 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::os::fd::AsFd;
+
+pub use batch::Batch;
 
 use super::{SystemError, sysctl};
 use crate::frame::LinkIndex;
@@ -91,11 +94,13 @@ impl Netlink {
     }
 
     fn read_links(&mut self, host: &mut Host) -> Result<(), SystemError> {
-        let all = LinkMessage::default();
         host.around.sysctls.extend(sysctl::of_link("all"));
-        for m in self.dump(RouteNetlinkMessage::GetLink(all), "reading the links")? {
+        // The kernel takes the larger of the link's value and that of `all`; a read costs as much as a netlink call.
+        let all = sysctl_is_on("all", "promote_secondaries");
+        let dump = self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), "reading the links")?;
+        for m in dump {
             let RouteNetlinkMessage::NewLink(m) = m else { continue };
-            let link = link(&m);
+            let link = link(&m, all);
             if link.mac.is_some() {
                 host.around.sysctls.extend(sysctl::of_link(&link.name));
             }
@@ -130,27 +135,12 @@ impl Netlink {
     /// # Errors
     /// [`SystemError`] where the kernel's answers were not to be had: then any of the steps may have been done.
     pub fn change(&mut self, steps: &[Step]) -> Result<Vec<io::Result<()>>, SystemError> {
-        const DOING: &str = "changing links, addresses and routes";
-        let first = self.sequence.wrapping_add(1);
-        let mut batch = Vec::new();
-        for step in steps {
-            let Some((message, flags)) = request(step) else {
-                let why = io::Error::from(io::ErrorKind::Unsupported);
-                return Err(SystemError::call(DOING, why));
-            };
-            self.append(&mut batch, message, flags | NLM_F_ACK);
-        }
-        let mut ends: Vec<Option<io::Result<()>>> = steps.iter().map(|_| None).collect();
-        self.send(&batch, DOING)?;
-        while ends.iter().any(Option::is_none) {
-            for message in self.receive(DOING)? {
-                let at = message.header.sequence_number.wrapping_sub(first) as usize;
-                if let (NetlinkPayload::Error(e), Some(end)) = (message.payload, ends.get_mut(at)) {
-                    *end = Some(if e.code.is_none() { Ok(()) } else { Err(e.to_io()) });
-                }
-            }
-        }
-        Ok(ends.into_iter().flatten().collect())
+        let Some(mut batch) = self.prepare(steps) else {
+            let why = io::Error::from(io::ErrorKind::Unsupported);
+            return Err(SystemError::call(batch::DOING, why));
+        };
+        self.submit(&mut batch)?;
+        Ok(batch.ends().collect())
     }
 
     fn append(&mut self, batch: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16) {
@@ -310,7 +300,7 @@ fn held(m: &AddressMessage) -> Option<Held> {
     })
 }
 
-fn link(m: &LinkMessage) -> Link {
+fn link(m: &LinkMessage, all_promote: bool) -> Link {
     let (mut name, mut mac) = (String::new(), None);
     for a in &m.attributes {
         match a {
@@ -324,17 +314,14 @@ fn link(m: &LinkMessage) -> Link {
         mac,
         up: m.header.flags.contains(LinkFlags::Up),
         carrier: m.header.flags.contains(LinkFlags::LowerUp),
-        promote_secondaries: sysctl_is_on(&name, "promote_secondaries"),
+        promote_secondaries: all_promote || sysctl_is_on(&name, "promote_secondaries"),
         name,
     }
 }
 
-/// The kernel takes the larger of the link's value and that of `all`.
 fn sysctl_is_on(link: &str, what: &str) -> bool {
-    [link, "all"].into_iter().any(|l| {
-        let path = Path::new("/proc/sys/net/ipv4/conf").join(l).join(what);
-        std::fs::read_to_string(path).is_ok_and(|s| s.trim() != "0")
-    })
+    let path = Path::new("/proc/sys/net/ipv4/conf").join(link).join(what);
+    std::fs::read_to_string(path).is_ok_and(|s| s.trim() != "0")
 }
 
 fn route(m: &RouteMessage) -> Option<Route> {

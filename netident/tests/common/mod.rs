@@ -6,10 +6,14 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its bed breaks")]
 
-use std::process::{Command, Output};
+pub(crate) mod named;
+pub(crate) mod wire;
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
+pub(crate) static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The network.
 pub(crate) struct Net {
@@ -21,6 +25,47 @@ pub(crate) const ROUTER: &str = "r";
 pub(crate) const CLIENT: &str = "c";
 pub(crate) const A: &str = "a";
 pub(crate) const B: &str = "b";
+
+/// Links beyond the first, and their subnets without the last part.
+pub(crate) const MORE: [(&str, &str); 3] =
+    [("eth1", "198.51.100"), ("eth2", "203.0.113"), ("eth3", "198.18.0")];
+
+/// A port of the bridge.
+#[derive(Clone, Copy)]
+pub(crate) enum Port {
+    Drops,
+    Forwards,
+}
+
+/// A port of the bridge, and a program that waits to change it: starting one takes its time.
+pub(crate) struct Switch {
+    router: String,
+    port: String,
+    bridge: Child,
+}
+
+impl Switch {
+    /// Returns once it is so.
+    pub(crate) fn set(&mut self, state: Port) {
+        let (number, word) = match state {
+            Port::Drops => ("0", "state disabled"),
+            Port::Forwards => ("3", "state forwarding"),
+        };
+        writeln!(self.bridge.stdin.as_mut().unwrap(), "link set dev {} state {number}", self.port).unwrap();
+        while !Command::new("bridge")
+            .args(["-n", &self.router, "link", "show", "dev", &self.port])
+            .output()
+            .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(word))
+        {}
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        drop(self.bridge.stdin.take());
+        let _ = self.bridge.wait();
+    }
+}
 
 impl Net {
     /// Builds it; `None`, said loudly, where that is not permitted.
@@ -102,6 +147,29 @@ impl Net {
     /// What a host's neighbour cache says of `ip`: "MAC STATE", or nothing.
     pub(crate) fn neighbour(&self, host: &str, ip: &str) -> String {
         self.ip(host, &format!("neigh show {ip} dev eth0"))
+    }
+
+    /// Changes what the bridge does with the frames of a host's port.
+    pub(crate) fn switch(&self, host: &str) -> Switch {
+        let router = self.host(ROUTER);
+        let mut command = Command::new("bridge");
+        command.args(["-n", &router, "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        Switch { port: format!("p{host}"), router, bridge: command.spawn().unwrap() }
+    }
+
+    /// Three more links between a host and the router, each its own subnet: `eth1` to `eth3`, [`MORE`].
+    pub(crate) fn more_links(&self, host: &str) {
+        for (i, (link, subnet)) in MORE.iter().enumerate() {
+            self.ip(
+                ROUTER,
+                &format!("link add p{link} type veth peer name {link} netns {}", self.host(host)),
+            );
+            self.ip(ROUTER, &format!("link set p{link} up"));
+            self.ip(ROUTER, &format!("addr add {subnet}.1/24 dev p{link}"));
+            self.ip(host, &format!("link set {link} up"));
+            self.ip(host, &format!("addr add {subnet}.4/24 dev {link}"));
+            self.ip(host, &format!("route add 10.{i}.0.0/16 via {subnet}.1"));
+        }
     }
 
     /// Whether an address stands on a host.

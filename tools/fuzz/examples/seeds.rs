@@ -25,6 +25,10 @@ use arbitrate::device::{Data, Request, ScsiDevice};
 use arbitrate::key::{ClusterId, Incarnation, Key};
 use arbitrate::time::Instant;
 use palisade::heartbeat::wire::{Echo, Flags, Handshake, LEN, Member, Pace, Repr, To};
+use netident::dns::{Change, Family, Goal, Key as TsigKey, query, update};
+use netident::frame::arp::Arp;
+use netident::frame::ndp::Ndp;
+use netident::identity::name::{Naming, server};
 
 const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 const IDS: [&str; 7] = [
@@ -47,6 +51,8 @@ fn main() {
     sim_file();
     texts();
     heartbeat();
+    frames();
+    names();
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {
@@ -289,4 +295,44 @@ fn heartbeat() {
         all.extend(b);
     }
     put("heartbeat", "all", &all);
+fn frames() {
+    let mac = "02:00:00:00:00:0b".parse().unwrap();
+    let (vip, router) = ("192.0.2.10".parse().unwrap(), "192.0.2.1".parse().unwrap());
+    let (vip6, router6) = ("2001:db8::10".parse().unwrap(), "2001:db8::1".parse().unwrap());
+    for (name, frame) in [
+        ("gratuitous-request", Arp::gratuitous_request(mac, vip).emit()),
+        ("gratuitous-reply", Arp::gratuitous_reply(mac, vip).emit()),
+        ("question", Arp::question(mac, vip, router).emit()),
+        ("probe", Arp::probe(mac, vip).emit()),
+        ("advertisement", Ndp::unsolicited(mac, vip6).emit()),
+        ("solicitation", Ndp::question(mac, vip6, router6).emit()),
+        ("probe6", Ndp::probe(mac, vip6).emit()),
+    ] {
+        put("frames", name, &frame);
+    }
+}
+
+fn names() {
+    let key = "hmac-sha256:k:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    put("names", "key-line", key.as_bytes());
+    put("names", "key-clause", b"key \"k\" { algorithm hmac-sha256; secret \"MDEyMzQ1Njc4OWFiY2RlZg==\"; };");
+    put("names", "name", b"db.example.com");
+    let key = TsigKey::parse(key).unwrap();
+    let naming = Naming::new("db.example.com".parse().unwrap(), server("192.0.2.53").unwrap(), "k".into());
+    let change = Change::new(&naming, ["192.0.2.10".parse().unwrap()], Goal::Leads);
+    // Requests, made into answers by the one bit that tells them apart.
+    for (name, request) in [
+        ("update", update(&change, &key, 7, 1_700_000_000)),
+        ("query", query(&naming.name, Family::V4, &key, 7, 1_700_000_000)),
+    ] {
+        let mut bytes = request.unwrap().bytes;
+        bytes[2] |= 0x84;
+        put("names", name, &bytes);
+    }
+    put(
+        "names",
+        "answer",
+        b"\0\x07\x84\0\0\x01\0\x02\0\0\0\0\x02db\x07example\x03com\0\0\x01\0\x01\
+          \xc0\x0c\0\x05\0\x01\0\0\0\x1e\0\x04\x01x\xc0\x0f\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x04\xc0\0\x02\x0a",
+    );
 }
