@@ -16,11 +16,12 @@ use arbitrate::device::{
 };
 use arbitrate::key::{ClusterId, Incarnation, Key, KeyParts, NodeNumber, Stance};
 use arbitrate::protocol::{
-    DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, LegacyDefenceEnd, LegacyDefenceNote,
-    LegacyDefenceSetup, LegacyDefender, Profile, Rules, Timing,
+    DefenceEnd, DefenceNote, DefenceSetup, Defender, Event, FirstLease, LegacyDefenceEnd, LegacyDefenceNote,
+    LegacyDefenceSetup, LegacyDefender, Profile, Rules, Step, Timing,
 };
+use arbitrate::runtime::crew;
 use arbitrate::runtime::drive;
-use arbitrate::runtime::executor::{Executor, Unobserved};
+use arbitrate::runtime::executor::{Executor, Sent, Unobserved};
 use arbitrate::runtime::pacer::{Pacer, Woke};
 use arbitrate::time::Instant;
 
@@ -251,8 +252,7 @@ fn a_hundred_ticks_of_legacy_mode_with_resets_allocate_nothing() {
 #[test]
 fn a_race_over_three_devices_allocates_nothing_after_it_was_made() {
     use arbitrate::protocol::{
-        Command, Configured, DefenceSetup, Event, Race, RaceEvent, RaceNote, RaceSetup, Reply, SeatNext,
-        Weight,
+        Command, Configured, DefenceSetup, Race, RaceEvent, RaceNote, RaceSetup, Reply, SeatNext, Weight,
     };
     let me = key(1, Stance::Settled);
     let holder = Holder { key: me, kind: ReservationType::WriteExclusiveRegistrantsOnly };
@@ -326,6 +326,99 @@ fn a_race_over_three_devices_allocates_nothing_after_it_was_made() {
     assert!(confirmed > 50, "{confirmed}");
     assert_eq!(ended, 1, "the second silent device ended it");
     assert_eq!(during, 0, "the fencing path allocated");
+}
+
+/// A defence that counts what is allocated between its steps, on whatever thread leads.
+struct Measured {
+    inner: Defender,
+    thread: Option<std::thread::ThreadId>,
+    base: u64,
+    steps: u64,
+    allocated: u64,
+}
+
+impl drive::Machine for Measured {
+    type Note = DefenceNote;
+    type End = DefenceEnd;
+    fn start(&mut self, now: Instant) -> Step<DefenceNote, DefenceEnd> {
+        self.inner.start(now)
+    }
+    fn handle(&mut self, event: Event<'_>, now: Instant) -> Step<DefenceNote, DefenceEnd> {
+        let thread = Some(std::thread::current().id());
+        if self.thread == thread {
+            self.allocated += allocations() - self.base;
+            self.steps += 1;
+        }
+        let step = self.inner.handle(event, now);
+        (self.thread, self.base) = (thread, allocations());
+        step
+    }
+}
+
+struct Deaf;
+
+impl crew::Listener<DefenceNote> for Deaf {
+    fn note(&mut self, _: Instant, _: &DefenceNote) {}
+    fn sent(&mut self, _: &Sent) {}
+    fn attention(&mut self, _: Sense) {}
+}
+
+#[test]
+fn a_crew_gathered_beforehand_begins_and_runs_without_allocating() {
+    let me = key(1, Stance::Settled);
+    let holder = Holder { key: me, kind: ReservationType::WriteExclusiveRegistrantsOnly };
+    let canned = || -> Box<dyn ScsiDevice> {
+        Box::new(Canned {
+            challenged: Vec::new(),
+            calm: KeysView::emit(Generation(8), &[me]),
+            // The reservation is another's from the beginning: deposed in the first tick, after both reads.
+            reservation: ReadReservation {
+                generation: Generation(8),
+                holder: Some(Holder { key: key(2, Stance::Settled), ..holder }),
+            }
+            .emit(),
+            challenge: false,
+            ticks: 0,
+            preempts: 0,
+            attention: true,
+        })
+    };
+    let gathered = crew::gather::<Measured, Deaf>((0..5).map(|_| canned()).collect(), || {}).unwrap();
+    let start = arbitrate::clock::now();
+    let setup = DefenceSetup {
+        key: me,
+        cluster: ClusterId::of_name("t"),
+        kind: holder.kind,
+        aptpl: arbitrate::codec::pr::Aptpl::No,
+        timing: Timing::profile(Profile::Classic),
+        watchdog: None,
+        first: FirstLease::Until(start + Duration::from_secs(6)),
+        tenure: None,
+        rules: Rules::default(),
+    };
+    let inner = Defender::new(setup, start);
+    let machine = Measured { inner, thread: None, base: 0, steps: 0, allocated: 0 };
+    let pacer = Virtual { now: start, stop_after: start + Duration::from_secs(1000) };
+    let task = crew::Task { machine, listener: Deaf, pacer: Box::new(pacer) };
+    let before = allocations();
+    let (end, task) = gathered.run(task);
+    assert_eq!(allocations() - before, 0, "beginning allocated, or spawned a thread");
+    assert!(matches!(end, DefenceEnd::Deposed { .. }), "{end:?}");
+    assert!(task.machine.steps >= 2, "{}", task.machine.steps);
+    assert_eq!(task.machine.allocated, 0, "a tick allocated");
+}
+
+#[test]
+fn an_incarnation_that_was_reserved_is_had_without_allocating() {
+    use arbitrate::runtime::{lives::LivesFile, store::Place};
+    let dir = tempfile::tempdir().unwrap();
+    let (cluster, node) = (ClusterId::of_name("t"), NodeNumber::new(1).unwrap());
+    let mut lives = LivesFile::open(Place::new(dir.path(), cluster, node, "d"), cluster, node).unwrap();
+    lives.reserve().unwrap();
+    let before = allocations();
+    let first = lives.fresh(None).unwrap();
+    assert_eq!(allocations() - before, 0, "a record was written");
+    assert_eq!(first.get(), 1);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use arrayvec::ArrayVec;
 
 use crate::key::{ClusterId, Incarnation, Key, NodeNumber, Stance};
 
-/// How many earlier lives of this node are remembered per device.
-pub const MAX_LIVES: usize = 16;
+/// How many keys of earlier lives of this node are remembered per device; a life has two, and a process
+/// may have reserved some lives it never began.
+pub const MAX_LIVES: usize = 32;
 
 /// What this node knows of itself: enough to tell its ghosts from an impostor.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -54,6 +54,8 @@ pub enum Rule {
     LegacyWindow,
     /// Legacy mode: a unit attention in place of that first RESERVE(6) begins the window anew.
     LegacyResetRestartsWindow,
+    /// Legacy mode: so does no answer to it, which may have been a unit attention.
+    LegacySilenceRestartsWindow,
     /// Legacy mode: an expired lease never reserves again.
     LegacyExpiredStaysOut,
 }

@@ -225,3 +225,6 @@ struct Present {
     newest: Option<Incarnation>,
     ghost: Option<Key>,
 }
+
+#[cfg(test)]
+mod tests;

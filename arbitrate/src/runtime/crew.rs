@@ -12,6 +12,7 @@
 //! watches, where a command can get stuck at all.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -106,15 +107,115 @@ impl Observer for Tap {
     }
 }
 
-/// Runs a protocol to its end on threads of its own, one for each of `devices`: handles of one nexus.
-/// With a single handle its commands are believed to end by themselves. `prepare` is called once on each
-/// thread. Returns the end, and the task.
+/// Threads that wait for a protocol; they end if none comes.
+pub struct Gathered<M: Machine, L> {
+    crew: Arc<Crew<M, L>>,
+    /// Where the protocol will lie.
+    room: Option<Box<MaybeUninit<Lead<M, L>>>>,
+}
+
+type Thread = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread for each of `devices`, handles of one nexus, and waits until all are there. With a
+/// single handle its commands are believed to end by themselves. `prepare` is called once on each thread.
+/// What begins later allocates and spawns nothing.
 ///
 /// # Errors
-/// A thread that could not be started; the protocol was then not begun.
+/// A thread that could not be started, or no handle at all; no thread is left then.
+pub fn gather<M, L>(devices: Vec<Box<dyn ScsiDevice>>, prepare: fn()) -> std::io::Result<Gathered<M, L>>
+where
+    M: Machine + Send + 'static,
+    M::Note: Send,
+    M::End: Send,
+    L: Listener<M::Note> + 'static,
+{
+    // Detached: the end of the process does not wait for a thread that is stuck.
+    let spawn = |t: Thread| std::thread::Builder::new().name("crew".into()).spawn(t).map(drop);
+    gather_by(devices, prepare, spawn)
+}
+
+fn gather_by<M, L>(
+    devices: Vec<Box<dyn ScsiDevice>>,
+    prepare: fn(),
+    mut spawn: impl FnMut(Thread) -> std::io::Result<()>,
+) -> std::io::Result<Gathered<M, L>>
+where
+    M: Machine + Send + 'static,
+    M::Note: Send,
+    M::End: Send,
+    L: Listener<M::Note> + 'static,
+{
+    if devices.is_empty() {
+        // Nobody would ever lead: waiting for the end would be for ever.
+        return Err(std::io::Error::other("no handle of the device is there to send commands through"));
+    }
+    let crew = Arc::new(Crew {
+        state: Mutex::new(State { baton: Baton::Led, turn: 0, idle: 0, watch_until: NEVER }),
+        changed: Condvar::new(),
+        ended: Condvar::new(),
+        guarded: devices.len() > 1,
+    });
+    let all = devices.len();
+    // Being dropped on the way out it sends those home that were started.
+    let gathered = Gathered { crew: Arc::clone(&crew), room: Some(Box::new_uninit()) };
+    for mut device in devices {
+        let crew = Arc::clone(&crew);
+        spawn(Box::new(move || {
+            prepare();
+            crew.serve(device.as_mut());
+        }))?;
+    }
+    let mut state = crew.lock();
+    // When all are there, the first command has its watch.
+    while state.idle < all {
+        state = crew.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+    drop(state);
+    Ok(gathered)
+}
+
+impl<M, L> Gathered<M, L>
+where
+    M: Machine + Send,
+    L: Listener<M::Note>,
+{
+    /// Runs a protocol to its end; returns that, and the task.
+    #[must_use]
+    pub fn run(mut self, mut task: Task<M, L>) -> (M::End, Task<M, L>) {
+        let step = task.machine.start(task.pacer.now());
+        let room = self.room.take().unwrap_or_else(Box::new_uninit);
+        let lead = Box::write(room, Lead { task, step });
+        let mut state = self.crew.lock();
+        state.baton = Baton::Free(lead);
+        self.crew.changed.notify_one();
+        loop {
+            match std::mem::replace(&mut state.baton, Baton::Gone) {
+                Baton::Done(lead, end) => {
+                    self.crew.changed.notify_all();
+                    return (end, lead.task);
+                }
+                other => state.baton = other,
+            }
+            state = self.crew.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<M: Machine, L> Drop for Gathered<M, L> {
+    fn drop(&mut self) {
+        let mut state = self.crew.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.baton = Baton::Gone;
+        self.crew.changed.notify_all();
+    }
+}
+
+/// Gathers and runs at once.
+///
+/// # Errors
+/// As of [`gather`]; the protocol was then not begun.
 pub fn run<M, L>(
     devices: Vec<Box<dyn ScsiDevice>>,
-    mut task: Task<M, L>,
+    task: Task<M, L>,
     prepare: fn(),
 ) -> std::io::Result<(M::End, Task<M, L>)>
 where
@@ -123,39 +224,7 @@ where
     M::End: Send,
     L: Listener<M::Note> + 'static,
 {
-    let step = task.machine.start(task.pacer.now());
-    let crew = Arc::new(Crew {
-        state: Mutex::new(State { baton: Baton::Led, turn: 0, idle: 0, watch_until: NEVER }),
-        changed: Condvar::new(),
-        ended: Condvar::new(),
-        guarded: devices.len() > 1,
-    });
-    let all = devices.len();
-    for mut device in devices {
-        let crew = Arc::clone(&crew);
-        // Detached: the end of the process does not wait for a thread that is stuck.
-        std::thread::Builder::new().name("crew".into()).spawn(move || {
-            prepare();
-            crew.serve(device.as_mut());
-        })?;
-    }
-    let mut state = crew.lock();
-    // Begun when all are there: the first command has its watch.
-    while state.idle < all {
-        state = crew.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
-    }
-    state.baton = Baton::Free(Box::new(Lead { task, step }));
-    crew.changed.notify_one();
-    loop {
-        match std::mem::replace(&mut state.baton, Baton::Gone) {
-            Baton::Done(lead, end) => {
-                crew.changed.notify_all();
-                return Ok((end, lead.task));
-            }
-            other => state.baton = other,
-        }
-        state = crew.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
-    }
+    Ok(gather(devices, prepare)?.run(task))
 }
 
 impl<M, L> Crew<M, L>

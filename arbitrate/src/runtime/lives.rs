@@ -1,7 +1,9 @@
 //! This node's incarnations on one device, kept across reboots.
 //!
 //! An incarnation is made durable before its key is registered, so that a crash between the two never
-//! makes a key twice. The lock taken here keeps two processes of one node off the same device.
+//! makes a key twice. Some are made durable ahead, so that a challenge in need of one later writes no
+//! file (design section 10); those not given out by the end of the process are lost, which does no harm.
+//! The lock taken here keeps two processes of one node off the same device.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,9 @@ use crate::runtime::store::{Lock, Place, StoreError};
 
 const RECORD: &str = "lives.json";
 const LOCK: &str = "lock";
+
+/// How many are reserved ahead: the attempts of one race.
+const AHEAD: u32 = 3;
 
 /// Why no fresh incarnation could be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +31,14 @@ pub enum LivesError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     schema: u32,
-    /// The last incarnations given out, oldest first.
+    /// The last incarnations given out or reserved, oldest first.
     incarnations: Vec<u32>,
+}
+
+impl Record {
+    fn last(&self) -> u32 {
+        self.incarnations.iter().copied().max().unwrap_or(0)
+    }
 }
 
 /// The incarnations of one node on one device, locked for this process.
@@ -37,6 +48,8 @@ pub struct LivesFile {
     cluster: ClusterId,
     node: NodeNumber,
     record: Record,
+    /// The last one given out or passed over; those of an earlier process count as given out.
+    given: u32,
     _lock: Lock,
 }
 
@@ -47,30 +60,50 @@ impl LivesFile {
     /// [`StoreError::Busy`] if another process of this node is at work on the device.
     pub fn open(place: Place, cluster: ClusterId, node: NodeNumber) -> Result<Self, StoreError> {
         let lock = place.lock(LOCK)?;
-        let record = place.read(RECORD)?.unwrap_or_default();
-        Ok(Self { place, cluster, node, record, _lock: lock })
+        let record: Record = place.read(RECORD)?.unwrap_or_default();
+        let given = record.last();
+        Ok(Self { place, cluster, node, record, given, _lock: lock })
     }
 
-    /// A fresh incarnation, greater than all recorded and than `seen` on the device; durable when this
-    /// returns.
+    /// Makes the next few incarnations durable, so that [`LivesFile::fresh`] need not. Does nothing where
+    /// they are.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn reserve(&mut self) -> Result<(), StoreError> {
+        let first = self.record.last() + 1;
+        let last = (self.given + AHEAD).min(Incarnation::MAX);
+        if first > last { Ok(()) } else { self.record(first..=last) }
+    }
+
+    /// A fresh incarnation, greater than all given out and than `seen` on the device; durable when this
+    /// returns. One that was reserved costs no write and no allocation.
     ///
     /// # Errors
     /// [`LivesError`]; then none was given out.
     pub fn fresh(&mut self, seen: Option<Incarnation>) -> Result<Incarnation, LivesError> {
-        let recorded = self.record.incarnations.iter().copied().max().unwrap_or(0);
-        let last = recorded.max(seen.map_or(0, Incarnation::get));
+        let last = self.given.max(seen.map_or(0, Incarnation::get));
         let fresh = Incarnation::new(last + 1).map_err(LivesError::UsedUp)?;
+        if fresh.get() > self.record.last() {
+            self.record(fresh.get()..=fresh.get())?;
+        }
+        self.given = fresh.get();
+        Ok(fresh)
+    }
+
+    fn record(&mut self, more: std::ops::RangeInclusive<u32>) -> Result<(), StoreError> {
         let mut next = self.record.clone();
         next.schema = 1;
-        next.incarnations.push(fresh.get());
+        next.incarnations.extend(more);
         let extra = next.incarnations.len().saturating_sub(MAX_LIVES / 2);
         next.incarnations.drain(..extra);
         self.place.write(RECORD, &next)?;
         self.record = next;
-        Ok(fresh)
+        Ok(())
     }
 
-    /// The keys this node has registered in its last lives, flagged and settled, oldest first.
+    /// The keys this node may have registered in its last lives, flagged and settled, oldest first; none
+    /// that is only reserved by this process.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
         let of = |n: u32| {
@@ -79,7 +112,8 @@ impl LivesFile {
                 KeyParts { cluster: self.cluster, node: self.node, stance: Stance::Challenging, incarnation };
             Some([flagged.key(), flagged.with_stance(Stance::Settled).key()])
         };
-        self.record.incarnations.iter().filter_map(|n| of(*n)).flatten().collect()
+        let lived = self.record.incarnations.iter().filter(|n| **n <= self.given);
+        lived.filter_map(|n| of(*n)).flatten().collect()
     }
 }
 
@@ -107,6 +141,40 @@ mod tests {
             f.fresh(None).unwrap();
         }
         assert_eq!(f.keys().len(), MAX_LIVES, "only the last ones are ghosts");
+    }
+
+    #[test]
+    fn what_was_reserved_is_given_out_without_a_write_and_lost_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut f = open(dir.path()).unwrap();
+        assert_eq!(f.fresh(None).unwrap().get(), 1);
+        f.reserve().unwrap();
+        assert_eq!(f.keys().len(), 2, "what is only reserved is no life");
+        let folder = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+        let record = folder.join("naa.6001_x.lives.json");
+        // A write would be noticed: the record would be there again.
+        let durable = std::fs::read(&record).unwrap();
+        std::fs::remove_file(&record).unwrap();
+        assert_eq!(f.fresh(None).unwrap().get(), 2);
+        assert_eq!(f.fresh(Some(Incarnation::new(3).unwrap())).unwrap().get(), 4, "past what was seen");
+        assert!(!record.exists());
+        assert_eq!(f.keys().len(), 8, "one that was passed over counts as a life");
+        std::fs::write(&record, durable).unwrap();
+        f.reserve().unwrap();
+        assert_eq!(f.fresh(None).unwrap().get(), 5);
+        drop(f);
+        let mut f = open(dir.path()).unwrap();
+        assert_eq!(f.fresh(None).unwrap().get(), 8, "6 and 7 were reserved and are lost");
+    }
+
+    #[test]
+    fn what_was_never_reserved_is_durable_before_it_is_given_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut f = open(dir.path()).unwrap();
+        f.reserve().unwrap();
+        assert_eq!(f.fresh(Some(Incarnation::new(3).unwrap())).unwrap().get(), 4);
+        drop(f);
+        assert_eq!(open(dir.path()).unwrap().fresh(None).unwrap().get(), 5);
     }
 
     #[test]

@@ -81,6 +81,16 @@ impl Watchdog {
         Ok(w)
     }
 
+    /// A plain file in the place of the device, for tests: it shows every byte written.
+    ///
+    /// # Errors
+    /// The file could not be made.
+    #[doc(hidden)]
+    pub fn stand_in(path: &Path, timeout: Duration) -> io::Result<Self> {
+        let file = File::create(path)?;
+        Ok(Self { file, timeout, identity: String::new(), magic_close: true, nowayout: false })
+    }
+
     fn read_info(&mut self) {
         // Old drivers do not tell; then nothing is known of it, and magic close is tried all the same.
         if let Ok(info) = ioctl::support(&self.file) {
@@ -151,9 +161,7 @@ mod tests {
     /// A plain file stands for the device: it shows every byte written.
     fn fake(dir: &Path) -> (PathBuf, Watchdog) {
         let path = dir.join("dog");
-        let file = File::create(&path).unwrap();
-        let timeout = Duration::from_secs(5);
-        let w = Watchdog { file, timeout, identity: String::new(), magic_close: true, nowayout: false };
+        let w = Watchdog::stand_in(&path, Duration::from_secs(5)).unwrap();
         (path, w)
     }
 

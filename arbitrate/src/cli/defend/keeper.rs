@@ -17,7 +17,8 @@ use arbitrate::protocol::{
     ChallengeNote, DefenceEnd, DefenceNote, DefenceSetup, Defender, FedWatchdog, FirstLease, Rules,
 };
 use arbitrate::runtime::contest::{Audience, Contest, ContestEnd};
-use arbitrate::runtime::crew::{self, Listener, Task};
+use arbitrate::runtime::crew::{self, Gathered, Listener, Task};
+use arbitrate::runtime::drive::Machine;
 use arbitrate::runtime::executor::{Executor, Observer, Sent};
 use arbitrate::runtime::lives::LivesFile;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer, Woke};
@@ -92,6 +93,13 @@ impl Keeper {
         } = self;
         let board = paths.as_ref().map(|p| Arc::clone(&p.board));
         let mut desk = Desk { writer, watchdog, owning: false, board };
+        let crew = match ready(device.as_ref()) {
+            Ok(crew) => crew,
+            Err(e) => {
+                desk.disarm();
+                return KeeperEnd::NoCrew(e);
+            }
+        };
         desk.writer.tell(Message::Realtime(realtime::acquire()));
         let (acquired, mut desk, signals) = match start {
             Start::Acquire { delay } => {
@@ -115,7 +123,8 @@ impl Keeper {
                         );
                     }
                 };
-                keep(defender, device, desk, watched, prepared, margin)
+                let crew = crew.map_or_else(|| crew::gather(vec![device], prepare), Ok);
+                keep(defender, crew, desk, watched, prepared, margin)
             }
             Err(end) => {
                 // Nothing that depends on ownership was started: the watchdog has nothing to guard.
@@ -184,27 +193,37 @@ fn taken_over(contest: &Contest, key: Key, until: Instant, watchdog: Option<FedW
     Defender::new(setup, clock::now())
 }
 
+/// What is not granted was said when the keeper began.
+pub(super) fn prepare() {
+    let _ = realtime::acquire();
+}
+
+/// The crew of a defence, gathered before anything is owned: from the first lease on nothing is spawned.
+/// `None` where the device has no handles but the one the challenge needs: it cannot get stuck.
+pub(super) fn ready<M, L>(device: &dyn ScsiDevice) -> std::io::Result<Option<Gathered<M, L>>>
+where
+    M: Machine + Send + 'static,
+    M::Note: Send,
+    M::End: Send,
+    L: Listener<M::Note> + 'static,
+{
+    let devices = device.unguarded();
+    if devices.is_empty() { Ok(None) } else { crew::gather(devices, prepare).map(Some) }
+}
+
 /// Defends to the end, and stops what depends on ownership where that end was not asked for.
 fn keep(
     defender: Defender,
-    device: Box<dyn ScsiDevice>,
+    crew: std::io::Result<Gathered<Defender, Desk>>,
     desk: Desk,
     watched: Watched,
     prepared: Option<Prepared>,
     margin: Duration,
 ) -> KeeperEnd {
-    let mut devices = device.unguarded();
-    if devices.is_empty() {
-        devices.push(device);
-    }
     let Watched { pacer, watching } = watched;
     let task = Task { machine: defender, listener: desk, pacer };
-    // What is not granted was said when the keeper began.
-    let prepare = || {
-        let _ = realtime::acquire();
-    };
-    let (end, mut task) = match crew::run(devices, task, prepare) {
-        Ok(end) => end,
+    let (end, mut task) = match crew {
+        Ok(crew) => crew.run(task),
         // Whatever began on the strength of the first lease must not outlive it. The watchdog stays armed.
         Err(e) => {
             return KeeperEnd::NoThreads(e, stop(prepared, "expired", clock::now() + margin, &mut None));
@@ -227,6 +246,17 @@ fn keep(
     KeeperEnd::Defence { end, stopped, left }
 }
 
+/// Whether what depends on ownership was stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::cli) enum Proof {
+    /// It was.
+    Stopped,
+    /// It may still run.
+    Open,
+    /// Nothing was named: the end of this program is what others go by.
+    NothingNamed,
+}
+
 /// Stops what depends on ownership; the watchdog stays armed unless that is proven.
 pub(in crate::cli) fn stop(
     prepared: Option<Prepared>,
@@ -234,13 +264,24 @@ pub(in crate::cli) fn stop(
     deadline: Instant,
     watchdog: &mut Option<Watchdog>,
 ) -> String {
+    stop_and_tell(prepared, reason, deadline, watchdog).1
+}
+
+/// The same, and whether it is proven.
+pub(in crate::cli) fn stop_and_tell(
+    prepared: Option<Prepared>,
+    reason: &str,
+    deadline: Instant,
+    watchdog: &mut Option<Watchdog>,
+) -> (Proof, String) {
     let ran = prepared.map(|p| p.run(reason, deadline));
     if ran == Some(Ran::Proven) {
         if let Some(w) = watchdog.take() {
             w.disarm();
         }
-        return "--on-deposed ended well".into();
+        return (Proof::Stopped, "--on-deposed ended well".into());
     }
+    let proof = if ran.is_none() { Proof::NothingNamed } else { Proof::Open };
     let what = match ran {
         None => "no --on-deposed was given: nothing was stopped here".to_owned(),
         Some(Ran::Failed(code)) => {
@@ -250,9 +291,9 @@ pub(in crate::cli) fn stop(
         _ => "--on-deposed took too long and was killed".to_owned(),
     };
     if watchdog.is_some() {
-        format!("{what}; the watchdog stays armed and resets this machine")
+        (proof, format!("{what}; the watchdog stays armed and resets this machine"))
     } else {
-        what
+        (proof, what)
     }
 }
 
@@ -386,3 +427,6 @@ pub(in crate::cli) fn open_watchdog(path: Option<&Path>, node: &Node) -> Result<
     }
     Ok(Some(watchdog))
 }
+
+#[cfg(test)]
+mod tests;

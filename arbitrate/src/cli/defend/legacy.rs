@@ -12,7 +12,7 @@ use arbitrate::key::Key;
 use arbitrate::protocol::{
     FedWatchdog, LegacyDefenceEnd, LegacyDefenceNote, LegacyDefender, LegacyEnd, LegacyNote,
 };
-use arbitrate::runtime::crew::{self, Listener, Task};
+use arbitrate::runtime::crew::{self, Gathered, Listener, Task};
 use arbitrate::runtime::executor::{Executor, Sent};
 use arbitrate::runtime::handover;
 use arbitrate::runtime::legacy::{LegacyContest, LegacyContestEnd};
@@ -48,6 +48,7 @@ enum End {
     Defence { end: LegacyDefenceEnd, stopped: Option<String> },
     NotWon(LegacyEnd),
     NoThreads(std::io::Error, String),
+    NoCrew(std::io::Error),
 }
 
 /// Everything the keeper thread owns.
@@ -141,6 +142,7 @@ fn take_over(plan: &Plan<'_>) -> Result<Start, Failure> {
 fn verdict(device: &str, end: End) -> Outcome {
     match end {
         End::NotWon(end) => Err(ends::not_won(device, &end)),
+        End::NoCrew(e) => Err(super::no_crew(device, &e)),
         End::NoThreads(e, stopped) => Err(Failure::new(
             Exit::Unknown,
             format!("defending {device}"),
@@ -176,6 +178,13 @@ impl Keeper {
     fn run(self) -> End {
         let Self { contest, start, mut device, mut signals, writer, watchdog, prepared } = self;
         let mut desk = Desk { writer, watchdog, owning: false, board: None };
+        let crew = match keeper::ready(device.as_ref()) {
+            Ok(crew) => crew,
+            Err(e) => {
+                desk.disarm();
+                return End::NoCrew(e);
+            }
+        };
         desk.writer.tell(Message::Realtime(realtime::acquire()));
         let defender = match start {
             Start::Acquire => acquire(&contest, device.as_mut(), &mut desk, &mut signals),
@@ -186,7 +195,10 @@ impl Keeper {
             }
         };
         match defender {
-            Ok(defender) => keep(defender, device, desk, signals, prepared, contest.timing.spec().margin),
+            Ok(defender) => {
+                let crew = crew.map_or_else(|| crew::gather(vec![device], keeper::prepare), Ok);
+                keep(defender, crew, desk, signals, prepared, contest.timing.spec().margin)
+            }
             Err(end) => {
                 // Nothing that depends on ownership was started: the watchdog has nothing to guard.
                 desk.disarm();
@@ -271,23 +283,15 @@ fn while_fed<T>(watchdog: Option<&Watchdog>, permit: &AtomicU64, f: impl FnOnce(
 /// Defends to the end, and stops what depends on ownership where that end was not asked for.
 fn keep(
     defender: LegacyDefender,
-    device: Box<dyn ScsiDevice>,
+    crew: std::io::Result<Gathered<LegacyDefender, Desk>>,
     desk: Desk,
     signals: SystemPacer,
     prepared: Option<Prepared>,
     margin: std::time::Duration,
 ) -> End {
-    let mut devices = device.unguarded();
-    if devices.is_empty() {
-        devices.push(device);
-    }
     let task = Task { machine: defender, listener: desk, pacer: Box::new(signals) };
-    // What is not granted was said when the keeper began.
-    let prepare = || {
-        let _ = realtime::acquire();
-    };
-    let (end, mut task) = match crew::run(devices, task, prepare) {
-        Ok(end) => end,
+    let (end, mut task) = match crew {
+        Ok(crew) => crew.run(task),
         // Whatever began on the strength of the first lease must not outlive it. The watchdog stays armed.
         Err(e) => {
             let said = keeper::stop(prepared, "expired", clock::now() + margin, &mut None);

@@ -56,6 +56,18 @@ pub(super) enum KeeperEnd {
     /// The threads of the defence could not be started; what was won is not defended.
     /// And what became of what depends on ownership.
     NoThreads(std::io::Error, String),
+    /// The same, before anything was sent.
+    NoCrew(std::io::Error),
+}
+
+/// The threads of a defence could not be started beforehand.
+fn no_crew(device: &str, e: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("preparing to defend {device}"),
+        format!("its threads could not be started: {e}; nothing was sent that changes the disk"),
+        "free resources on this host, then `arbitrate defend --acquire`",
+    )
 }
 
 pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
@@ -84,7 +96,11 @@ pub(crate) fn run(a: &args::Defend, with: Options) -> Outcome {
         (id, contest)
     };
     let plan = Plan { device: &a.device, node: &node, id: &id, timeout };
-    let lives = plan.lives()?;
+    let mut lives = plan.lives()?;
+    if a.acquire {
+        // Now, and not between a suspicion and the REGISTER.
+        lives.reserve().map_err(|e| challenge::store(&e))?;
+    }
     let timeline = Timeline::new(clock::now(), node.cluster, with.out).of(node.number);
     let place = node.runtime_place(&id.name);
     let start = if a.acquire {
@@ -148,6 +164,7 @@ fn verdict(device: &str, cluster: ClusterId, end: KeeperEnd) -> Outcome {
         KeeperEnd::NotWon(end) => Err(ends::not_won(device, cluster, &end)),
         KeeperEnd::NotConfirmed(end) => Err(ends::not_confirmed(device, cluster, &end)),
         KeeperEnd::Lives(e) => Err(challenge::lives_failed(&e)),
+        KeeperEnd::NoCrew(e) => Err(no_crew(device, &e)),
         KeeperEnd::NoThreads(e, stopped) => Err(Failure::new(
             Exit::Unknown,
             format!("defending {device}"),

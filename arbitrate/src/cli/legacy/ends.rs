@@ -147,7 +147,9 @@ pub(crate) fn defence(end: &LegacyDefenceEnd) -> String {
             "the lease ended without a successful RESERVE(6): who holds the disk is unknown here{}",
             strays(stray)
         ),
-        LegacyDefenceEnd::Released => "released: RELEASE(6) ended GOOD, this nexus holds nothing".into(),
+        LegacyDefenceEnd::Released => {
+            "released: RELEASE(6) ended GOOD, so this nexus holds nothing (an SPC-2 reservation cannot be read back; this is the target's word)".into()
+        },
         LegacyDefenceEnd::ReleaseUnproven => {
             "RELEASE(6) was sent, but this nexus may still hold the disk, or may yet come to".into()
         }

@@ -16,7 +16,7 @@ use arbitrate::runtime::watchdog::Watchdog;
 use arbitrate::time::Instant;
 
 use super::log::Message;
-use crate::cli::defend::keeper::stop;
+use crate::cli::defend::keeper::{Proof, stop_and_tell};
 use crate::cli::defend::on_deposed::Prepared;
 use crate::cli::defend::ring::Writer;
 
@@ -95,6 +95,8 @@ enum Todo {
     Owned(Instant),
     Stop(Instant),
     GiveBack,
+    /// A majority again after a stop that is not proven: nothing is given back.
+    HoldOn(Instant),
     Wait(Instant),
 }
 
@@ -113,28 +115,41 @@ impl Keeper {
     }
 
     fn keep(&mut self) -> Kept {
-        let mut stopped = None;
+        let mut stopped: Option<(Proof, String)> = None;
+        let mut holding = false;
         loop {
             self.all.hush();
-            match self.todo(stopped.is_some()) {
+            let todo = match self.todo(stopped.as_ref().map(|(proof, _)| *proof)) {
+                Todo::HoldOn(until) => {
+                    if !std::mem::replace(&mut holding, true) {
+                        self.all.look(|_, desk| desk.writer.tell(Message::HoldingOn(clock::now())));
+                    }
+                    Todo::Wait(until)
+                }
+                todo => todo,
+            };
+            match todo {
                 Todo::Over(end) => {
                     let clean = stopped.is_none();
                     // Nothing that depends on ownership is left running, or nothing ever was.
                     if clean && let Some(w) = self.all.look(|_, desk| desk.watchdog.take()) {
                         w.disarm();
                     }
-                    return Kept::Over { end, stopped };
+                    return Kept::Over { end, stopped: stopped.map(|(_, words)| words) };
                 }
                 Todo::Owned(until) => return Kept::Owned(until),
                 Todo::Stop(since) => {
                     let (mut watchdog, reason) =
                         self.all.look(|race, desk| (desk.watchdog.take(), reason(race)));
                     // One that is not disarmed here stays armed: being dropped never disarms.
-                    stopped = Some(stop(self.prepared.take(), reason, since + self.margin, &mut watchdog));
+                    let (prepared, deadline) = (self.prepared.take(), since + self.margin);
+                    let now = stop_and_tell(prepared, reason, deadline, &mut watchdog);
+                    // It can be proven once only: a second end has nothing left to stop it with.
+                    stopped = stopped.or(Some(now));
                     self.all.look(|_, desk| desk.stop = None);
                 }
                 Todo::GiveBack => self.all.tell(RaceEvent::Release),
-                Todo::Wait(until) => {
+                Todo::HoldOn(until) | Todo::Wait(until) => {
                     if clock::now() >= until {
                         self.all.tell(RaceEvent::Wake);
                         continue;
@@ -152,7 +167,8 @@ impl Keeper {
         }
     }
 
-    fn todo(&self, stopped: bool) -> Todo {
+    /// `stopped`: what is known of a stop that was needed.
+    fn todo(&self, stopped: Option<Proof>) -> Todo {
         let now = clock::now();
         let enough = self.until == Until::Decided;
         self.all.look(|race, desk| {
@@ -162,11 +178,14 @@ impl Keeper {
             if let Some(end) = race.end() {
                 return Todo::Over(end);
             }
-            match race.owns(now) {
+            let wait = race.due(now).unwrap_or(now + LONGEST);
+            match (race.owns(now), stopped) {
                 // What depends on ownership was stopped for good: the devices are for others.
-                Some(_) if stopped => Todo::GiveBack,
-                Some(until) if enough && race.is_decided(now) => Todo::Owned(until),
-                _ => Todo::Wait(race.due(now).unwrap_or(now + LONGEST)),
+                (Some(_), Some(Proof::Stopped | Proof::NothingNamed)) => Todo::GiveBack,
+                // It may still run here: as long as these are held, nobody else begins it.
+                (Some(_), Some(Proof::Open)) => Todo::HoldOn(wait),
+                (Some(until), None) if enough && race.is_decided(now) => Todo::Owned(until),
+                _ => Todo::Wait(wait),
             }
         })
     }
@@ -180,3 +199,6 @@ impl Keeper {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ pub(super) enum Message {
     Sent(usize, Sent),
     Attention(Instant, usize, Sense),
     Realtime(realtime::Report),
+    /// A majority again after a stop that is not proven.
+    HoldingOn(Instant),
 }
 
 /// Whether a service manager is told.
@@ -37,6 +39,8 @@ pub(super) struct Log<'a> {
     pub(super) names: &'a [&'static str],
     pub(super) service: Service,
     pub(super) ready: bool,
+    /// Ownership ended once: a majority that comes back is no ownership of this run.
+    pub(super) ended: bool,
 }
 
 impl Log<'_> {
@@ -62,6 +66,7 @@ impl Log<'_> {
     fn print(&mut self, m: &Message) {
         match m {
             Message::Race(at, note) => {
+                self.ended |= matches!(note, RaceNote::OwnershipEnded { .. });
                 if self.service == Service::Yes {
                     self.notify(note);
                 }
@@ -73,6 +78,12 @@ impl Log<'_> {
                 let on = self.timeline.on(self.name(*i));
                 on.say(*at, "unit-attention", &format!("told by the target: {s}"), fields);
             }
+            Message::HoldingOn(at) => self.timeline.say(
+                *at,
+                "holding-on",
+                "a majority again, but --on-deposed did not prove that everything is stopped: the devices are NOT given back, so that no other node starts it a second time; stop it by hand, then end this program",
+                json!({}),
+            ),
             Message::Realtime(report) => {
                 for line in report.lines() {
                     self.timeline.out.talk(&format!("arbitrate: {line}"));
@@ -108,6 +119,12 @@ impl Log<'_> {
                     json!({ "number": number }),
                 );
             }
+            RaceNote::Owned { .. } if self.ended => t.say(
+                at,
+                "majority-again",
+                &format!("a majority of {of} devices is confirmed again; what was stopped stays stopped"),
+                json!({}),
+            ),
             RaceNote::Owned { until, .. } => t.say(
                 at,
                 "owned",
@@ -152,7 +169,11 @@ impl Log<'_> {
 
     /// A service manager that cannot be told is not worth stopping for.
     fn notify(&mut self, note: &RaceNote) {
-        let owned = NotifyState::Status("owned, a majority confirmed");
+        let owned = NotifyState::Status(if self.ended {
+            "a majority again, after the stop: nothing is owned"
+        } else {
+            "owned, a majority confirmed"
+        });
         let states: &[NotifyState<'_>] = match note {
             RaceNote::Owned { .. } if !self.ready => {
                 self.ready = true;

@@ -182,7 +182,8 @@ fn race_on(
     } else {
         || {}
     };
-    let mut log = Log { timeline, names: &stage.names.clone(), service: run.service, ready: false };
+    let mut log =
+        Log { timeline, names: &stage.names.clone(), service: run.service, ready: false, ended: false };
     for (i, mut finder) in stage.finders().into_iter().enumerate() {
         let start = if held.get(i) == Some(&true) { Start::Held(finder.handles()) } else { Start::Find };
         all.attend(i, finder, start, prepare).map_err(|e| failed(e.to_string()))?;

@@ -163,7 +163,11 @@ impl Finder {
             Some(l) => l,
             None => {
                 let place = self.node.state_place(identity);
-                LivesFile::open(place, self.node.cluster, self.node.number).map_err(|e| e.to_string())?
+                let lives = LivesFile::open(place, self.node.cluster, self.node.number);
+                let mut lives = lives.map_err(|e| e.to_string())?;
+                // Now, and not between a suspicion and the REGISTER.
+                lives.reserve().map_err(|e| e.to_string())?;
+                lives
             }
         };
         Ok(self.lives.insert(lives))
@@ -192,7 +196,11 @@ impl Finder {
             rules: Rules::default(),
         };
         let setup = contest.fresh_life(lives, &mut on, &mut pacer).map_err(|e| e.to_string())?;
-        Ok(Found { devices: self.handles(), setup })
+        let devices = self.handles();
+        if devices.is_empty() {
+            return Err("there is no handle left to send commands through".into());
+        }
+        Ok(Found { devices, setup })
     }
 }
 

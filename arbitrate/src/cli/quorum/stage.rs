@@ -109,6 +109,11 @@ impl Stage {
 
     /// Takes what was won of the device at this place.
     pub(super) fn take(&mut self, i: usize, now: Instant) -> Result<(Key, Instant), String> {
+        // One whose look came back too late is identified, but its handle is not here.
+        if self.finders.get(i).is_none_or(|f| f.device.is_none()) {
+            let name = self.names[i];
+            return Err(format!("{name} answered too late to be taken over; its record is left untouched"));
+        }
         let (place, name) = self.handover(i).ok_or_else(|| format!("{} is not identified", self.names[i]))?;
         handover::take(&place, &name, (self.node.cluster, self.node.number), now)
             .map_err(|e: HandoverError| format!("{}: {e}", self.names[i]))

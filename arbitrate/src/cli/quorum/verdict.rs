@@ -1,7 +1,7 @@
 //! The last lines: what became of each device, and of the whole.
 
 use arbitrate::clock;
-use arbitrate::key::Key;
+use arbitrate::key::{ClusterId, Key};
 use arbitrate::protocol::{ChallengeEnd, Race, RaceEnd, Standing};
 use arbitrate::time::Instant;
 use serde_json::{Value, json};
@@ -68,20 +68,40 @@ pub(super) fn won(stage: &Stage, sight: &Sight, until: Instant, start: Instant) 
     let now = clock::now();
     let left = until.since(now);
     let all = stage.roster.configured();
+    let unknown = unknown(&stage.names, stage.node.cluster, sight);
     let text = format!(
-        "WON: node {} owns {} of {} quorum devices, a majority, confirmed by reading back\n  lease {:.3} s; next: `arbitrate defend {}` within it, or --acquire later",
+        "WON: node {} owns {} of {} quorum devices, a majority, confirmed by reading back\n  lease {:.3} s; next: `arbitrate defend {}` within it, or --acquire later{}",
         stage.node.number,
         sight.valid(),
         all.count(),
         left.as_secs_f64(),
-        stage.names.join(" ")
+        stage.names.join(" "),
+        unknown_words(&unknown)
     );
     let devices: Vec<Value> = sight.0.iter().enumerate().map(|(i, s)| fields(stage, i, s).1).collect();
     let fields = json!({
         "devices": devices, "won": sight.valid(), "configured": all.count(), "majority": all.majority(),
-        "lease_left_ms": millis(left), "took_ms": millis(now.since(start)),
+        "unknown": unknown, "lease_left_ms": millis(left), "took_ms": millis(now.since(start)),
     });
     Done::new(Exit::Confirmed, text, fields)
+}
+
+/// The devices on which it is open whether something of this node is left, or yet comes.
+fn unknown<'a>(names: &[&'a str], cluster: ClusterId, sight: &Sight) -> Vec<&'a str> {
+    let open = |(name, s): &(&&'a str, &Seen)| words::leaves_a_doubt(name, cluster, &s.standing);
+    names.iter().zip(&sight.0).filter(open).map(|(name, _)| *name).collect()
+}
+
+/// What a majority that is confirmed leaves open elsewhere, and what to do about it.
+fn unknown_words(unknown: &[&str]) -> String {
+    if unknown.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n  UNKNOWN on {} of them: {}. The majority does not rest on it; a key or reservation of this node may stand there, or may yet come to\n  what to do: nothing at once, `defend` challenges it anew as soon as it answers; if you do not defend, look with `arbitrate inspect` when it answers",
+        unknown.len(),
+        unknown.join(", ")
+    )
 }
 
 /// The race is over and this node does not own.
@@ -101,6 +121,8 @@ pub(super) fn over(stage: &Stage, sight: &Sight, end: RaceEnd, stopped: Option<S
     };
     let look = "look with `arbitrate inspect` at each device";
     let tried = format!("racing for {count} quorum devices");
+    // A clean end after ownership had ended unasked is no clean end of an owner.
+    let end = if end == RaceEnd::Released && stopped.is_some() { RaceEnd::Deposed } else { end };
     match end {
         RaceEnd::Defended => Err(Failure::new(
             Exit::Defended,
@@ -146,7 +168,7 @@ pub(super) fn over(stage: &Stage, sight: &Sight, end: RaceEnd, stopped: Option<S
             Exit::Deposed,
             format!("defending {count} quorum devices"),
             format!(
-                "DEPOSED: no majority of leases; what was still held is given back{}{doubt}",
+                "DEPOSED: the majority of leases ended unasked; what was still held is given back{}{doubt}",
                 stopped.map(|s| format!("; {s}")).unwrap_or_default()
             ),
             "make sure that nothing here depends on ownership any more; then `arbitrate defend --acquire`",

@@ -10,7 +10,8 @@
 //!     │                             │ free
 //!   Window ◄────────────────────────┘  counted from the end of this TEST UNIT READY
 //!     │        ▲
-//!     │        └── unit attention in place of the first RESERVE: look again, another window
+//!     │        ├── unit attention in place of the first RESERVE: look again, another window
+//!     │        └── no answer to it: another window
 //!   RESERVE(6) ──conflict──► Defended
 //!     │ GOOD
 //!   Hold: RESERVE(6) every tick ──conflict──► Defended
@@ -41,7 +42,7 @@ mod hold;
 
 type Out = Step<LegacyNote, LegacyEnd>;
 
-/// How often the window starts anew because of resets of others.
+/// Windows waited at the most, where resets of others or answers that never came begin them anew.
 const WINDOWS: u8 = 3;
 /// How many windows the hold may take, with all its new beginnings.
 const HOLD_WINDOWS: u32 = 3;
@@ -69,7 +70,7 @@ pub struct LegacyChallenger {
     reset: Reset,
     windows: u8,
     hold: Hold,
-    /// When the hold must be over, whatever happens; set with its first RESERVE.
+    /// When the hold must be over, whatever happens; set at the end of each window.
     give_up: Option<Instant>,
     strays: Strays,
 }
@@ -237,11 +238,11 @@ impl LegacyChallenger {
     /// Looks again in a moment, or gives up.
     fn look_again(&mut self, look: Look, until: Instant, why: NoAnswer, now: Instant) -> Out {
         if now >= until {
-            return self.end(match (self.strays.at(now), self.reset) {
-                (Stray::Possible, _) => LegacyEnd::Unknown { doubt: LegacyDoubt::Seizure, why },
-                (Stray::None, Reset::NotSent) => LegacyEnd::Unreachable(why),
-                (Stray::None, _) => LegacyEnd::Unknown { doubt: LegacyDoubt::Blind, why },
-            });
+            return match (self.strays.at(now), self.reset) {
+                (Stray::Possible, _) => self.give_back(hold::GivenUp::Unanswered(why), now),
+                (Stray::None, Reset::NotSent) => self.end(LegacyEnd::Unreachable(why)),
+                (Stray::None, _) => self.end(LegacyEnd::Unknown { doubt: LegacyDoubt::Blind, why }),
+            };
         }
         let resume = (now + self.setup.timing.tick_budget()).min(until);
         self.phase = Phase::Pausing { look, until, resume };

@@ -168,7 +168,8 @@ pub enum LegacyDefenceEnd {
         /// What may yet come of a RESERVE(6) without an answer.
         stray: Stray,
     },
-    /// RELEASE(6) ended GOOD: this nexus holds nothing.
+    /// RELEASE(6) ended GOOD: this nexus holds nothing. The strongest evidence there is: nothing reads
+    /// an SPC-2 reservation back, and GOOD is only said where this nexus's is ended or there was none.
     Released,
     /// RELEASE(6) brought no answer, or an earlier RESERVE(6) may yet be executed.
     ReleaseUnproven,

@@ -28,7 +28,8 @@
 //! next tick, at the latest with the one after, `2·tick + tick_budget` after its last lease began. The
 //! challenger reserves no earlier than `window ≥ 2·tick + tick_budget + margin` after it saw the reset
 //! done, and meets the conflict. If a unit attention comes in place of that RESERVE, another challenger
-//! has reset meanwhile: the owner gets a whole window again.
+//! has reset meanwhile: the owner gets a whole window again. So it does if no answer comes: it may have
+//! been that unit attention.
 //!
 //! # What may come late
 //! - A *RESET* whose outcome is Unknown may be executed later: that is what a second challenger's reset is.

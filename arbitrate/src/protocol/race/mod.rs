@@ -309,6 +309,8 @@ impl Race {
         // A device still busy with the last attempt joins when it has ended.
         for s in self.seats.iter_mut().filter(|s| s.is_empty() && !s.asked) {
             s.asked = true;
+            // What a life of the last attempt came to afterwards is not this attempt's luck.
+            s.luck = Luck::Open;
             s.next = SeatNext::Find;
             s.standing = Standing::Missing;
         }
@@ -406,7 +408,7 @@ impl Race {
     /// Whether a majority of the devices was lost to others in this attempt: a live owner, or as good
     /// as one.
     fn is_beaten(&self) -> bool {
-        let lost = self.seats.iter().filter(|s| s.luck == Luck::Lost).count();
+        let lost = self.seats.iter().filter(|s| s.asked && s.luck == Luck::Lost).count();
         let held = self.seats.iter().any(|s| s.wanted == Wanted::Yes && !s.is_empty());
         lost >= self.setup.configured.majority() && !held
     }

@@ -46,10 +46,12 @@ pub(super) enum Wanted {
 }
 
 /// Whether the last command on the device was answered.
+///
+/// "No" is Unknown at its deadline, or no thread left to send it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Heard {
     Yes,
-    /// Unknown at its deadline: nobody waits for this device until it answers again.
+    /// It was not: nobody waits for this device until it answers again.
     No,
 }
 

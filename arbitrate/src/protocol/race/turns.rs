@@ -8,7 +8,7 @@ use crate::protocol::challenger::{
 };
 use crate::protocol::defender::{DefenceEnd, DefenceNote, DefenceSetup, Defender, FirstLease, HeldTenure};
 use crate::protocol::rules::Rule;
-use crate::protocol::wire::{Command, Event, Next, Reply, Step};
+use crate::protocol::wire::{Command, Event, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
 
 /// How often in a row a target may lose its memory before its device is given up for this attempt.
@@ -22,13 +22,21 @@ pub(super) fn next_of<E>(next: Next<E>) -> SeatNext {
     }
 }
 
+/// A device whose every thread is stuck was not heard, though the command is known not to have been sent.
+const fn heard(r: Reply<'_>) -> Heard {
+    match r {
+        Reply::Unknown(_) | Reply::Refused(NoAnswer::DeviceLost) => Heard::No,
+        _ => Heard::Yes,
+    }
+}
+
 impl Race {
     /// Tells the life on device `i` what happened there.
     pub(super) fn on_device(&mut self, i: usize, event: Event<'_>, now: Instant, out: &mut RaceStep) {
         let Some(seat) = self.seats.get_mut(i) else { return };
         match (seat.next, event) {
             (SeatNext::Issue { command, .. }, Event::Reply(r)) => {
-                seat.heard = if matches!(r, Reply::Unknown(_)) { Heard::No } else { Heard::Yes };
+                seat.heard = heard(r);
                 // Somebody removed the key this device is being left with.
                 if seat.wanted != Wanted::Yes
                     && matches!(seat.play, Play::Challenging(_))

@@ -166,3 +166,46 @@ fn a_nexus_that_cannot_get_stuck_needs_one_thread() {
     let (end, ..) = run_with(1, |_| false, Counter::new(50, LONG), |_, _| {});
     assert_eq!(end, (50, 0, 0));
 }
+
+fn holes(threads: usize) -> (Vec<Box<dyn ScsiDevice>>, Arc<AtomicU64>, Sender<()>) {
+    let (let_go, go) = channel();
+    let (sent, go) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(go)));
+    let hole = || Hole { sent: Arc::clone(&sent), swallow: |_| false, go: Arc::clone(&go) };
+    let devices = (0..threads).map(|_| Box::new(hole()) as Box<dyn ScsiDevice>).collect();
+    (devices, sent, let_go)
+}
+
+#[test]
+fn without_a_handle_it_is_an_error_and_no_endless_wait() {
+    let end = gather::<Counter, Log>(Vec::new(), || {});
+    assert!(end.err().unwrap().to_string().contains("no handle"));
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_sends_those_home_that_were() {
+    let (devices, sent, _let_go) = holes(5);
+    let mut started = Vec::new();
+    let spawn = |t: Thread| {
+        if started.len() == 3 {
+            return Err(std::io::Error::other("no more threads"));
+        }
+        started.push(std::thread::spawn(t));
+        Ok(())
+    };
+    assert!(gather_by::<Counter, Log>(devices, || {}, spawn).is_err());
+    assert_eq!(started.len(), 3);
+    started.into_iter().for_each(|t| t.join().unwrap());
+    assert_eq!(sent.load(Ordering::SeqCst), 0, "nothing was begun");
+}
+
+#[test]
+fn a_crew_that_gets_no_protocol_goes_home() {
+    let (devices, _, _let_go) = holes(4);
+    let mut started = Vec::new();
+    let spawn = |t: Thread| {
+        started.push(std::thread::spawn(t));
+        Ok(())
+    };
+    drop(gather_by::<Counter, Log>(devices, || {}, spawn).unwrap());
+    started.into_iter().for_each(|t| t.join().unwrap());
+}

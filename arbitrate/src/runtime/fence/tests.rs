@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use arrayvec::ArrayVec;
 
 use super::*;
-use crate::codec::pr::{Abort, Aptpl, PrOut, ReservationType};
+use crate::codec::pr::{Abort, Aptpl, Generation, PrOut, ReservationType};
 use crate::codec::{Cdb, Status};
 use crate::device::sim::{CreateOptions, SimDevice};
 use crate::device::{Completion, Data, Delivery, Escalate, Request, ResetError, ResetScope};
@@ -193,4 +193,34 @@ fn an_answer_that_may_have_been_cut_proves_nothing() {
     let mut crew = FenceCrew::prepare(vec![member(Box::new(Full))], || {}).unwrap();
     let r = &crew.fence(&order(60_000))[0];
     assert!(matches!(r.end, FenceEnd::Unknown { doubt: FenceDoubt::Unread, .. }), "{:?}", r.end);
+}
+
+/// What was read before the last thing that can change the device says nothing about after it.
+#[test]
+fn a_receipt_has_an_after_only_where_it_was_read_since_the_last_change() {
+    use crate::runtime::executor::Sent;
+    let sent = |cdb: Cdb| {
+        Action::Command(Sent {
+            at: now(),
+            cdb,
+            list: [0; 24],
+            completion: Completion::answered(Status::GOOD, 0, Duration::ZERO),
+        })
+    };
+    let change = || sent(PrOut::reserve(key(1), KIND).basic_cdb());
+    let mut r = Report::with_room();
+    let look = |r: &mut Report, generation| r.look(Generation(generation), [key(1)].into_iter(), None);
+    assert!(r.before().is_none() && r.after().is_none());
+    look(&mut r, 3);
+    assert_eq!(r.after().unwrap().generation, Generation(3));
+    r.log(0, change());
+    assert!(r.after().is_none() && r.before().is_some());
+    r.log(0, sent(crate::codec::pr::read_keys_cdb(8)));
+    assert!(r.after().is_none(), "a read that was not understood is no look");
+    look(&mut r, 4);
+    r.log(0, sent(crate::codec::pr::read_keys_cdb(8)));
+    assert_eq!(r.after().unwrap().generation, Generation(4), "reading changes nothing");
+    assert_eq!(r.before().unwrap().generation, Generation(3));
+    r.begin(now(), now());
+    assert!(r.before().is_none() && r.after().is_none(), "the next fence's receipt begins empty");
 }

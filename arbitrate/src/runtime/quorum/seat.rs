@@ -62,7 +62,7 @@ impl<H: Hearer> Coordinator<H> {
             }
             while me.await_find(i) {
                 let home = out.load(Ordering::Acquire) == 0;
-                match if home { scout.find() } else { None } {
+                match if home { scout.find() } else { None }.filter(|f| !f.devices.is_empty()) {
                     None => me.missing(i),
                     Some(f) => me.live(i, f.devices, Some(f.setup), &out, prepare),
                 }
@@ -103,9 +103,15 @@ impl<H: Hearer> Coordinator<H> {
     ) {
         let devices = devices.into_iter().map(|d| Counted::boxed(d, out)).collect();
         let of = || Of { all: Arc::clone(self), i };
-        let task = Task { machine: Life { of: of(), setup }, listener: of(), pacer: Box::new(of()) };
-        if crew::run(devices, task, prepare).is_err() {
-            self.live_without_threads(i);
+        let mut task = Task { machine: Life { of: of(), setup }, listener: of(), pacer: Box::new(of()) };
+        match crew::gather(devices, prepare) {
+            Ok(crew) => {
+                let _ = crew.run(task);
+            }
+            Err(_) => {
+                let _ = task.machine.start(now());
+                self.live_without_threads(i);
+            }
         }
     }
 

@@ -27,8 +27,7 @@ pub(super) enum GivenUp {
 impl LegacyChallenger {
     pub(super) fn begin_hold(&mut self, now: Instant) -> Out {
         self.hold = Hold::Never;
-        let give_up = now + self.setup.timing.window() * HOLD_WINDOWS;
-        self.give_up = self.give_up.or(Some(give_up));
+        self.give_up = Some(now + self.setup.timing.window() * HOLD_WINDOWS);
         self.reserve(Tick { s: now, due: now, attentions: 0 }).note(LegacyNote::Reserving)
     }
 
@@ -54,10 +53,7 @@ impl LegacyChallenger {
                 self.conflict(met, now)
             }
             Reply::Attention(sense) => self.on_attention(sense, tick, now),
-            Reply::Unknown(why) => {
-                self.strays.add(why, now);
-                self.missed(GivenUp::Unanswered(why), tick, now).after(LegacyNote::Unanswered(why))
-            }
+            Reply::Unknown(why) => self.unanswered(why, tick, now),
             Reply::Refused(why) => match (self.hold, why) {
                 // It will never be accepted: the target knows no RESERVE(6).
                 (Hold::Never, NoAnswer::Sense(s)) if s.key == SenseKey::ILLEGAL_REQUEST => {
@@ -66,9 +62,26 @@ impl LegacyChallenger {
                 _ => self.missed(GivenUp::Refused(why), tick, now).after(LegacyNote::Unanswered(why)),
             },
             Reply::Keys(_) | Reply::Reservation(_) | Reply::Head(_) => {
-                self.missed(GivenUp::Unanswered(NoAnswer::Malformed), tick, now)
+                self.unanswered(NoAnswer::Malformed, tick, now)
             }
         }
+    }
+
+    /// What came back may have been a unit attention, and nobody heard it: somebody's reset, at which a
+    /// live owner lost the disk just now. Before anything succeeded the window begins anew, so that the
+    /// owner has it whole. It is not looked at first: that would take an attention still waiting, which a
+    /// RESERVE(6) executed late had better run into.
+    fn unanswered(&mut self, why: NoAnswer, tick: Tick, now: Instant) -> Out {
+        self.strays.add(why, now);
+        let never = self.hold == Hold::Never && self.setup.rules.keep(Rule::LegacySilenceRestartsWindow);
+        let next = if !never {
+            self.missed(GivenUp::Unanswered(why), tick, now)
+        } else if self.windows >= WINDOWS {
+            self.give_back(GivenUp::Unanswered(why), now)
+        } else {
+            self.open_window(now)
+        };
+        next.after(LegacyNote::Unanswered(why))
     }
 
     fn held(&mut self, tick: Tick, now: Instant) -> Out {

@@ -98,6 +98,39 @@ fn another_reset_in_the_window_gives_the_owner_another_window() {
     assert_eq!(run.end(&mut bed), LegacyEnd::Defended { met: Met::AfterWindow, stray: Stray::None });
 }
 
+/// The answer that is lost is the one that would have told of the reset.
+#[test]
+fn no_answer_at_the_end_of_the_window_gives_the_owner_another_window() {
+    let mut bed = Bed::held_by(A);
+    let mut run = at_window(&mut bed);
+    bed.reserve(A);
+    bed.reset();
+    run.turn(&mut bed, Fate::Answered);
+    run.turn(&mut bed, Fate::AnswerLost);
+    assert_eq!(run.next, Next::Wait(at(14.54)), "a window from the moment it was given up");
+    assert_eq!(bed.holder(), None);
+    bed.reserve(A);
+    assert_eq!(run.end(&mut bed), LegacyEnd::Defended { met: Met::AfterWindow, stray: Stray::Possible });
+    assert_eq!(
+        bed.sent[4..],
+        ["7.04 RESERVE: unknown", "14.54 RESERVE: conflict", "14.55 READ KEYS: conflict"]
+    );
+    assert_eq!(bed.holder(), Some(A));
+}
+
+#[test]
+fn no_answer_at_the_end_of_the_window_costs_a_dead_owner_the_disk_a_window_later() {
+    let mut bed = Bed::held_by(A);
+    let mut run = at_window(&mut bed);
+    run.turn(&mut bed, Fate::Answered);
+    run.turn(&mut bed, Fate::AnswerLost);
+    run.turn(&mut bed, Fate::Answered);
+    run.turn(&mut bed, Fate::AnswerLost);
+    let end = run.end(&mut bed);
+    assert!(matches!(end, LegacyEnd::Won { held_since, .. } if held_since == at(22.05)), "{end:?}");
+    assert_eq!(bed.holder(), Some(B));
+}
+
 #[test]
 fn resets_without_end_are_given_up() {
     let mut bed = Bed::free();

@@ -1,6 +1,6 @@
 //! Each rule broken on purpose, and what comes of it.
 
-use super::bed::{A, B, Bed, C, defence};
+use super::bed::{A, B, Bed, C, Fate, challenge_with, defence};
 use super::two::{Later, play};
 use super::world::run;
 use crate::protocol::wire::Next;
@@ -48,4 +48,32 @@ fn without_the_window_a_live_owner_is_robbed() {
 #[test]
 fn without_a_new_window_after_anothers_reset_a_live_owner_is_robbed() {
     assert!(robbed(Rules::without(Rule::LegacyResetRestartsWindow)));
+}
+
+/// Whether a reset by somebody else, at the very end of the window and told only by an answer that is
+/// lost, lets a challenger take the disk from an owner that lives.
+fn robbed_in_silence(rules: Rules) -> bool {
+    let mut bed = Bed::held_by(A);
+    let mut run = challenge_with(&bed, B, rules);
+    let window_end = run.up_to_wait(&mut bed);
+    bed.reserve(A);
+    bed.now = window_end;
+    bed.reset();
+    run.turn(&mut bed, Fate::Answered);
+    run.turn(&mut bed, Fate::AnswerLost);
+    // The owner's next tick is due a tick later; the challenger is asked until then.
+    let tick_due = window_end + super::bed::classic().tick();
+    while let Next::Issue { .. } | Next::Wait(_) = run.next {
+        if matches!(run.next, Next::Wait(until) if until > tick_due) {
+            break;
+        }
+        run.turn(&mut bed, Fate::Answered);
+    }
+    bed.holder() == Some(B)
+}
+
+#[test]
+fn without_a_new_window_after_silence_a_live_owner_is_robbed() {
+    assert!(!robbed_in_silence(Rules::SOUND));
+    assert!(robbed_in_silence(Rules::without(Rule::LegacySilenceRestartsWindow)));
 }

@@ -58,6 +58,28 @@ fn a_device_that_falls_silent_when_it_is_seized_delays_by_one_deadline() {
 }
 
 #[test]
+fn a_device_without_a_thread_left_delays_nobody_from_then_on() {
+    let mut bed = Bed::new(1, 16);
+    bed.owned_by_the_dead();
+    bed.start(0, Weight::MAX);
+    assert!(bed.run_until(WINDOW + SECOND, |b| b.log.iter().any(|l| l.contains("PREEMPT"))));
+    bed.cut[0][0] = true;
+    bed.stuck[0] = true;
+    assert!(bed.run_until(COMMAND_TIMEOUT + SECOND, |b| b.owns(0)));
+    assert_eq!(bed.race(0).leases(bed.now), 2);
+}
+
+#[test]
+fn a_device_whose_threads_are_all_stuck_before_it_is_seized_is_passed() {
+    let mut bed = Bed::new(1, 17);
+    bed.owned_by_the_dead();
+    bed.start(0, Weight::MAX);
+    bed.run(WINDOW - SECOND);
+    bed.stuck[0] = true;
+    assert!(bed.run_until(SECOND * 2, |b| b.owns(0)), "{:?}", bed.log);
+}
+
+#[test]
 fn a_missing_device_is_challenged_by_the_owner_under_a_new_key_when_it_returns() {
     let mut bed = Bed::new(1, 5);
     bed.cut[0][1] = true;

@@ -79,6 +79,8 @@ pub(super) struct Bed {
     pub(super) nodes: Vec<Node>,
     /// Whether a node's path to a device is cut.
     pub(super) cut: Vec<[bool; DEVICES]>,
+    /// Whether a node has no thread left for a device: nothing is sent any more.
+    pub(super) stuck: [bool; DEVICES],
     /// What every command to a device takes besides.
     pub(super) slow: [Duration; DEVICES],
     /// How late a device's thread wakes.
@@ -123,6 +125,7 @@ impl Bed {
             units: (0..DEVICES).map(|_| Reservations::default()).collect(),
             nodes: (0..nodes as u64).map(node).collect(),
             cut: vec![[false; DEVICES]; nodes],
+            stuck: [false; DEVICES],
             slow: [Duration::ZERO; DEVICES],
             drowsy: [Duration::ZERO; DEVICES],
             falls_silent: false,
@@ -300,6 +303,13 @@ impl Bed {
             Fate::Lost => (None, None),
             Fate::Late => (None, None),
         };
+        if self.stuck[d] {
+            let result = Some(Owned::Refused(NoAnswer::DeviceLost));
+            let reply_at = Some(self.now + takes);
+            self.nodes[n].places[d].silent = true;
+            self.nodes[n].places[d].op = Some(Op { command, deadline, execute_at: None, reply_at, result });
+            return;
+        }
         if let (Fate::Late, Command::Out(out)) = (fate, command) {
             let at = deadline + Duration::from_millis(self.roll(5000));
             self.orphans.push(Orphan { node: n, device: d, out, at });

@@ -56,3 +56,30 @@ fn attempts_are_bounded() {
     assert_eq!(bed.race(0).end(), Some(RaceEnd::Outrun));
     assert!(bed.units.iter().all(|u| u.keys().count() == 0), "nothing is left");
 }
+
+/// What a life of the first attempt comes to in the second one is not the second one's luck.
+#[test]
+fn luck_of_the_last_attempt_is_forgotten_in_the_next() {
+    use super::super::seat::Luck;
+    let mut bed = Bed::new(1, 24);
+    bed.owned_by_the_dead();
+    bed.start(0, Weight::MAX);
+    assert!(bed.run_until(WINDOW + SECOND, |b| b.log.iter().any(|l| l.contains("PREEMPT AND ABORT 0"))));
+    bed.steal(1);
+    // The third one is busy with its withdrawal beyond the rest.
+    assert!(bed.run_until(SECOND, |b| b.told(0, |n| matches!(n, RaceNote::Resting { .. })).is_some()));
+    let again = |n: &RaceNote| matches!(n, RaceNote::Attempt { number: 2 });
+    let race = bed.nodes[0].race.as_mut().unwrap();
+    let busy = race.seats[2].clone();
+    assert!(bed.run_until(WINDOW + SECOND, |b| b.told(0, again).is_some()));
+    // As it would be with that life still under way, and lost only now.
+    let now = bed.now;
+    let race = bed.nodes[0].race.as_mut().unwrap();
+    race.seats[2] = Seat { asked: false, luck: Luck::Lost, wanted: Wanted::No, ..busy };
+    race.seats[0].luck = Luck::Lost;
+    assert!(!race.is_beaten(), "one of three was lost in this attempt");
+    race.seats[2].vacate(Standing::Missing, now);
+    let mut out = RaceStep::default();
+    race.settle(now, &mut out);
+    assert_eq!((race.seats[2].asked, race.seats[2].luck), (true, Luck::Open));
+}
