@@ -6,7 +6,9 @@ use arbitrate::protocol::{Rule, Rules};
 use common::{bites_in, holds_in};
 use palisade_model::config::SMALLEST;
 use palisade_model::race::Start::{Contender, DeadOwner, Owner};
-use palisade_model::race::{BEATEN, Config, Credits, MAJORITY, ONE_OWNER, OWNS, Start, System};
+use palisade_model::race::{
+    BEATEN, Config, Credits, GIVES_BACK, IN_ORDER, MAJORITY, ONE_OWNER, OWNS, STANDS_DOWN, Start, System,
+};
 
 fn race(nodes: &[Start], begin_by: u8, horizon: u8, credits: Credits) -> System {
     System(Config { credits, ..Config::new(nodes, SMALLEST, begin_by, horizon) })
@@ -42,6 +44,34 @@ fn a_majority_of_the_devices_in_reach() {
     let c = Config { cut: vec![(0, 1), (0, 2), (1, 0)], ..c };
     holds_in(System(c.clone()), &[OWNS]);
     bites_in(System(Config { rules: Rules::without(Rule::MajorityOfConfigured), ..c }), ONE_OWNER);
+}
+
+/// With the rule all properties hold; without it this one does not.
+fn rule_matters(rule: Rule, c: Config, property: &'static str) {
+    holds_in(System(c.clone()), &[]);
+    bites_in(System(Config { rules: Rules::without(rule), ..c }), property);
+}
+
+/// The first device is slow, and the second is seized meanwhile.
+#[test]
+fn devices_in_any_order() {
+    let System(c) = race(&[DeadOwner, Contender], 0, 6, Credits { lose: 1, total: 1, ..Credits::default() });
+    rule_matters(Rule::SeizeInOrder, c, IN_ORDER);
+}
+
+/// The slower of two goes on to the devices the faster has not come to.
+#[test]
+fn going_on_after_a_loss() {
+    let System(c) = race(&[DeadOwner, Contender, Contender], 0, 6, Credits::default());
+    rule_matters(Rule::StandDownAtFirstLoss, c, STANDS_DOWN);
+}
+
+/// Two that begin at different devices: the one that lost keeps what it has while it rests.
+#[test]
+fn keeping_what_was_won() {
+    let System(c) = race(&[DeadOwner, Contender, Contender], 0, 6, Credits::default());
+    let c = Config { cut: vec![(2, 0)], attempts: 2, ..c };
+    rule_matters(Rule::GiveBackWhatWasWon, c, GIVES_BACK);
 }
 
 /// Two faults.
