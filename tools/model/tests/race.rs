@@ -87,10 +87,32 @@ fn three_contenders() {
     holds_in(race(&nodes, 0, 5, Credits::default()), &[OWNS, BEATEN]);
 }
 
-/// By hand: three contenders and a fault.
+/// By hand: three contenders and a fault of the first, of one kind at a time: all kinds of all three are too many.
+fn three_contenders_of_whom_one_meets(credits: Credits) {
+    let System(c) = race(&[Contender, Contender, Contender], 0, 5, Credits { total: 1, ..credits });
+    holds_in(System(Config { befalls: Some(0), ..c }), &[OWNS, BEATEN, MAJORITY]);
+}
+
 #[test]
 #[ignore = "minutes"]
-fn three_contenders_and_a_fault() {
-    let nodes = [Contender, Contender, Contender];
-    holds_in(race(&nodes, 0, 6, any_faults(1)), &[OWNS, BEATEN, MAJORITY]);
+fn three_contenders_and_a_lost_answer() {
+    three_contenders_of_whom_one_meets(Credits { lose: 1, ..Credits::default() });
+}
+
+#[test]
+#[ignore = "minutes"]
+fn three_contenders_and_a_delay() {
+    three_contenders_of_whom_one_meets(Credits { delay: 1, ..Credits::default() });
+}
+
+#[test]
+#[ignore = "minutes"]
+fn three_contenders_and_a_cut() {
+    three_contenders_of_whom_one_meets(Credits { cut: 1, ..Credits::default() });
+}
+
+#[test]
+#[ignore = "minutes"]
+fn three_contenders_and_a_pause() {
+    three_contenders_of_whom_one_meets(Credits { pause: 1, ..Credits::default() });
 }

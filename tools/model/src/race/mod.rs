@@ -65,6 +65,8 @@ pub struct Config {
     pub begin_by: u8,
     /// Attempts a race makes.
     pub attempts: u8,
+    /// Faults befall this node alone; nodes that begin alike are as good as one another.
+    pub befalls: Option<usize>,
 }
 
 impl Config {
@@ -81,6 +83,7 @@ impl Config {
             horizon,
             begin_by,
             attempts: 1,
+            befalls: None,
         }
     }
 }

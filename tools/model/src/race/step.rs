@@ -46,9 +46,9 @@ pub enum Action {
 pub(super) fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
     let now = s.time();
     let left = s.credits;
-    let can = |credit: u8| credit > 0 && left.total > 0;
     let mut time_may_pass = true;
     for (n, node) in s.nodes.iter().enumerate().filter(|(_, n)| !n.dead) {
+        let can = |credit: u8| credit > 0 && left.total > 0 && c.befalls.is_none_or(|b| b == n);
         if node.race.is_none() {
             if c.nodes[n] == Start::Contender && s.now <= c.begin_by {
                 out.push(Action::Begin(n));
