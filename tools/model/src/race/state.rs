@@ -53,7 +53,8 @@ pub struct Node {
     pub fallen: bool,
     /// This attempt is being given up.
     pub stood_down: bool,
-    /// Which devices left their last command unanswered.
+    /// Which devices left a command of this life unanswered. Later answers do not undo that: leave that was given
+    /// meanwhile to the next device stands.
     pub unheard: [bool; DEVICES],
     /// It is dead.
     pub dead: bool,

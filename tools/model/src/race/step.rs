@@ -213,7 +213,7 @@ impl State {
         node.woken = false;
         let Some(race) = &mut node.race else { return };
         match &event {
-            RaceEvent::Device(d, Event::Reply(r)) => node.unheard[*d] = matches!(r, Reply::Unknown(_)),
+            RaceEvent::Device(d, Event::Reply(r)) => node.unheard[*d] |= matches!(r, Reply::Unknown(_)),
             RaceEvent::Found(d, _) => node.unheard[*d] = false,
             _ => {}
         }
