@@ -14,6 +14,10 @@ pub enum Rule {
     ReadBackDecides,
     /// The first lease comes from a tick begun after the win.
     LeaseFromTick,
+    /// A node that finds its own ghost as holder and re-keys it waits the window all the same.
+    OwnGhostWaits,
+    /// A node that holds already preempts nobody: least of all itself.
+    NoSelfPreempt,
     /// A lease is counted from the issue of the READ KEYS that showed no challenge.
     LeaseFromIssue,
     /// A deposed life never registers again.
@@ -44,6 +48,8 @@ pub enum Rule {
     MinorityGivesBack,
     /// A device that was missing, lost or returned counts only after a challenge under a new key.
     RechallengeBeforeCounting,
+    /// Who is deposed on one device goes on with the others.
+    DepositionPerDevice,
     /// The watchdog is fed on the strength of a majority of fresh confirmations only.
     FeedOnMajority,
     /// Legacy mode: a RESERVE(6) that succeeded gives a lease only after it was held for a whole window.

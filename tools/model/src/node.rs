@@ -122,6 +122,8 @@ pub struct Node {
     pub held: bool,
     /// Its application's write.
     pub write: Write,
+    /// Until when the lease of a life that crashed would have lasted.
+    pub ghost_until: Option<Instant>,
 }
 
 impl Node {
@@ -137,6 +139,7 @@ impl Node {
             late: false,
             held: false,
             write: Write::None,
+            ghost_until: None,
         }
     }
 
@@ -156,10 +159,19 @@ impl Node {
         }
     }
 
+    /// Until when it holds a lease that is valid now.
+    #[must_use]
+    pub fn lease_until(&self, now: Instant) -> Option<Instant> {
+        match &self.role {
+            Role::Defender(d) => d.lease(now).map(|l| l.until),
+            _ => None,
+        }
+    }
+
     /// Whether it holds a valid lease.
     #[must_use]
     pub fn has_lease(&self, now: Instant) -> bool {
-        matches!(&self.role, Role::Defender(d) if d.lease(now).is_some())
+        self.lease_until(now).is_some()
     }
 }
 

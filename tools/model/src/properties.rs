@@ -19,6 +19,11 @@ pub const LIVE_STAYS: &str = "a live defender is never deposed";
 /// Winning means having held.
 pub const WON_HELD: &str = "who ends as winner has held the reservation";
 
+/// A life and the one before it on the same host are two.
+pub const GHOST_OVER: &str = "no lease beside that of an earlier life";
+/// A holder takes nothing from itself.
+pub const NO_SELF_PREEMPT: &str = "nobody preempts itself";
+
 /// Somebody won.
 pub const WINS: &str = "a challenge is won";
 /// Somebody was defended against.
@@ -42,6 +47,10 @@ pub fn all() -> Vec<Property<System>> {
         Property::always(STALE_ABORTED, |_, s: &State| s.breach != Some(Breach::StaleWriteLanded)),
         Property::always(LIVE_STAYS, |_, s: &State| s.breach != Some(Breach::LiveDefenderLost)),
         Property::always(WON_HELD, |_, s: &State| s.breach != Some(Breach::FalseVictory)),
+        Property::always(GHOST_OVER, |m: &System, s: &State| {
+            (0..s.nodes.len()).all(|n| !(s.has_lease(m.config(), n) && s.has_ghost(m.config(), n)))
+        }),
+        Property::always(NO_SELF_PREEMPT, |_, s: &State| s.breach != Some(Breach::SelfPreempt)),
         Property::sometimes(WINS, |m: &System, s: &State| {
             newcomer(m, s).is_some_and(|n| matches!(s.nodes[n].role, Role::Defender(_)))
         }),

@@ -30,6 +30,8 @@ pub enum Breach {
     LiveDefenderLost,
     /// A challenge ended as won that never held the reservation.
     FalseVictory,
+    /// A node named its own key in a PREEMPT.
+    SelfPreempt,
 }
 
 /// Everything at one instant.
@@ -120,6 +122,12 @@ impl State {
     #[must_use]
     pub fn has_lease(&self, c: &Config, n: usize) -> bool {
         self.nodes[n].has_lease(self.time(c, n))
+    }
+
+    /// Whether the lease a dead life of node `n` had would still be valid: what depended on it may run.
+    #[must_use]
+    pub fn has_ghost(&self, c: &Config, n: usize) -> bool {
+        self.nodes[n].ghost_until.is_some_and(|t| self.time(c, n) < t)
     }
 
     /// How many nodes hold a valid lease.

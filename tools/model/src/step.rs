@@ -24,7 +24,7 @@ impl State {
     /// The state after `action`.
     pub fn take(&mut self, c: &Config, action: Action) {
         match action {
-            Action::Advance => self.advance(),
+            Action::Advance => self.advance(c),
             Action::Begin(n) => self.begin_challenge(c, n),
             Action::BeginAgain(n) => self.begin_again(c, n),
             Action::Wake(n) => self.feed(c, n, Event::Wake),
@@ -102,7 +102,7 @@ impl State {
                 self.nodes[n].paused = true;
                 self.nodes[n].faults = c.tolerance + 1;
             }
-            Action::Crash(n) => self.crash(n),
+            Action::Crash(n) => self.crash(c, n),
             Action::Clear => {
                 self.credits.clear -= 1;
                 self.wiped = true;
@@ -163,17 +163,22 @@ impl State {
         node.faults = (node.faults + 1).min(c.tolerance + 1);
     }
 
-    fn advance(&mut self) {
+    fn advance(&mut self, c: &Config) {
         self.now += 1;
-        for n in &mut self.nodes {
-            n.late = false;
+        for n in 0..self.nodes.len() {
+            self.nodes[n].late = false;
+            if !self.has_ghost(c, n) {
+                self.nodes[n].ghost_until = None;
+            }
         }
     }
 
-    fn crash(&mut self, n: usize) {
+    fn crash(&mut self, c: &Config, n: usize) {
         self.credits.crash -= 1;
         self.abandon(n);
+        let now = self.time(c, n);
         let node = &mut self.nodes[n];
+        node.ghost_until = node.lease_until(now).or(node.ghost_until);
         node.role = Role::Down;
         node.link = Link::Idle;
         node.paused = false;
@@ -314,6 +319,9 @@ impl State {
                 return Answer::Refused(NoAnswer::Malformed);
             }
         };
+        if out.action == OutAction::PreemptAndAbort && out.list.own == out.list.target {
+            self.breach = Some(Breach::SelfPreempt);
+        }
         let (status, aborted) = self.target.pr_out(nexus(n), &out);
         let holder = self.target.holder().map(|h| h.key);
         for (i, node) in self.nodes.iter_mut().enumerate() {

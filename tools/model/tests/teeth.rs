@@ -6,7 +6,9 @@ use arbitrate::protocol::Rule;
 use common::{bites, holds, rule_matters, some, system};
 use palisade_model::config::Start::{Contender, Holder};
 use palisade_model::config::{Config, Credits, ROOMY, SMALLEST, Units};
-use palisade_model::properties::{LIVE_STAYS, ONE_LEASE, STALE_ABORTED, STALE_REFUSED, WON_HELD};
+use palisade_model::properties::{
+    GHOST_OVER, LIVE_STAYS, NO_SELF_PREEMPT, ONE_LEASE, STALE_ABORTED, STALE_REFUSED, WON_HELD,
+};
 
 /// One unit less than `2·tick + tick_budget + margin`: a holder whose tick brought no answer once has no
 /// time for another, though it is alive and reaches the disk.
@@ -99,4 +101,18 @@ fn registering_with_old_writes_under_way() {
     let c = system(&[Holder, Contender], SMALLEST, 1, 7, credits);
     holds(c.clone(), &[]);
     bites(Config { drains: false, ..c }, STALE_REFUSED);
+}
+
+/// A holder's process dies and is started again; what it had started may run until its lease ends.
+#[test]
+fn an_own_ghost_taken_up_at_once() {
+    let c = system(&[Holder, Contender], SMALLEST, 2, 8, Credits { crash: 1, again: 1, ..some(1) });
+    rule_matters(Rule::OwnGhostWaits, c, GHOST_OVER);
+}
+
+/// The same; after its window it names its own key.
+#[test]
+fn a_holder_that_preempts_itself() {
+    let c = system(&[Holder, Contender], SMALLEST, 2, 8, Credits { crash: 1, again: 1, ..some(1) });
+    rule_matters(Rule::NoSelfPreempt, c, NO_SELF_PREEMPT);
 }

@@ -19,6 +19,10 @@ pub struct Counts {
     pub expired: u64,
     /// Defences released.
     pub released: u64,
+    /// Defences that left a mark of their clean end.
+    pub marked: u64,
+    /// Windows spared on the word of such a mark.
+    pub spared: u64,
     /// Ticks that met a challenge.
     pub defended: u64,
     /// Application writes accepted.
@@ -44,6 +48,8 @@ impl Counts {
         self.deposed += o.deposed;
         self.expired += o.expired;
         self.released += o.released;
+        self.marked += o.marked;
+        self.spared += o.spared;
         self.defended += o.defended;
         self.writes += o.writes;
         self.refused_writes += o.refused_writes;

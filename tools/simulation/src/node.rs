@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use arbitrate::codec::pr::{Aptpl, ReservationType};
+use arbitrate::codec::quorum::{BlockLen, Formatted};
 use arbitrate::device::{Completion, Data, Delivery, Escalate, Request, ResetError, ResetScope, ScsiDevice};
 use arbitrate::key::{ClusterId, NodeNumber};
 use arbitrate::protocol::{
@@ -27,6 +28,8 @@ use crate::stage::Handle;
 
 const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 const DEVICE: &str = "disk";
+/// What every node knows of a formatted unit.
+const FORMATTED: Formatted = Formatted { uuid: crate::target::UUID, block_len: BlockLen::SMALLEST };
 
 /// A node and its small files.
 pub(crate) struct Node {
@@ -95,7 +98,7 @@ impl Node {
             command_timeout: timeout,
             aptpl: if known.persists { Aptpl::Yes } else { Aptpl::No },
             nexus_key: known.nexus_key,
-            formatted: None,
+            formatted: self.stage.with(|w, _| w.plan.formatted).then_some(FORMATTED),
             rules: self.stage.with(|w, _| w.plan.broken.rules),
         };
         let runtime = self.place(&self.runtime);
@@ -186,7 +189,8 @@ impl Handle {
                 }
                 DefenceNote::Challenged { .. } => w.judge.counts.defended += 1,
                 DefenceNote::Releasing => w.stopped(me),
-                DefenceNote::Missed { .. } | DefenceNote::Marked(_) | DefenceNote::NotMarked(_) => {}
+                DefenceNote::Marked(_) => w.judge.counts.marked += 1,
+                DefenceNote::Missed { .. } | DefenceNote::NotMarked(_) => {}
             }
         });
     }
@@ -203,6 +207,7 @@ impl Audience for Spectator<'_> {
         self.stage.with(|w, me| {
             let now = w.now;
             w.trace.text(now, &|| format!("n{me} {note:?}"));
+            w.judge.counts.spared += u64::from(matches!(note, ChallengeNote::CleanlyReleased(_)));
         });
     }
 

@@ -91,6 +91,8 @@ pub struct Plan {
     pub survivor: usize,
     /// By when the survivor owns.
     pub due: u64,
+    /// The unit is formatted and all nodes know: tenures are written, a clean end is marked.
+    pub formatted: bool,
     /// What is broken.
     pub broken: Broken,
 }
@@ -129,6 +131,7 @@ impl Plan {
             calm,
             survivor: c.place(nodes),
             due: calm + window * 16,
+            formatted: c.happens(500),
             broken,
         }
     }

@@ -2,18 +2,26 @@
 
 use arbitrate::codec::Cdb;
 use arbitrate::codec::pr::{Aptpl, PrOut, PrOutRequest};
-use arbitrate::device::sim::{Answer, LogicalUnit, NexusId, Profile, Reply, TargetPort, Welcome};
+use arbitrate::codec::quorum::{ClusterUuid, Epoch, MIN_UNITS, Mark, Record, Tenure, UNIT, Units};
+use arbitrate::device::sim::pr::power;
+use arbitrate::device::sim::{Answer, LogicalUnit, Medium, NexusId, Profile, Reply, TargetPort, Welcome};
 use arbitrate::key::Key;
 
 use crate::plan::Memory;
 
-/// Blocks of the unit; the application writes the first.
-const BLOCKS: u64 = 8;
+/// Bytes of a block.
+const BLOCK: u32 = 512;
+/// Blocks of the unit; the application writes the first, the head of a formatted one begins in unit 3.
+const BLOCKS: u64 = MIN_UNITS * (UNIT as u64) / (BLOCK as u64);
+/// The UUID it is formatted with.
+pub const UUID: ClusterUuid = ClusterUuid(*b"simulation-unit\0");
 
 /// The unit and the names of its nexuses.
 #[derive(Debug)]
 pub struct Target {
     unit: LogicalUnit,
+    /// The blocks up to the end of the head; all others are nobody's business.
+    blocks: Vec<u8>,
     profile: Profile,
     nodes: usize,
     aborts: bool,
@@ -34,11 +42,17 @@ impl Target {
     /// A unit that nobody has seen. One that does not abort is broken on purpose.
     #[must_use]
     pub fn new(nodes: usize, aborts: bool) -> Option<Self> {
-        let mut profile = Profile::new("SIMULATION", BLOCKS, 512).ok()?;
+        let mut profile = Profile::new("SIMULATION", BLOCKS, BLOCK).ok()?;
         for n in 0..=nodes {
             profile.intern(&format!("n{n}").parse().ok()?, TargetPort::default()).ok()?;
         }
-        Some(Self { unit: LogicalUnit::new(Welcome::Silent), profile, nodes, aborts })
+        let mut blocks = vec![0; place(Units::HEAD).end];
+        // As the last holder left it that ended cleanly.
+        let last = Tenure { epoch: Epoch(1), key: Key::from_u64(1) };
+        for record in [Record::Tenure(last), Record::Mark(Mark { of: last })] {
+            blocks.get_mut(place(record.units()))?.copy_from_slice(&record.emit(UUID));
+        }
+        Some(Self { unit: LogicalUnit::new(Welcome::Silent), blocks, profile, nodes, aborts })
     }
 
     /// The TransportID of a node's nexus.
@@ -57,9 +71,28 @@ impl Target {
         };
         let mut data = vec![0; room];
         let reply = self.unit.execute(&mut self.profile, nexus(node), cdb, out, &mut data);
+        self.carry_out(reply, out, &mut data);
         data.truncate(reply.moved);
         let aborted = if reply.answer == Answer::Good { victims } else { Vec::new() };
         Executed { reply, data, aborted }
+    }
+
+    /// Reads and writes blocks, where the unit let it: writes reach the medium at once, as with FUA.
+    fn carry_out(&mut self, reply: Reply, out: &[u8], data: &mut [u8]) {
+        let at = |offset: u64| usize::try_from(offset).map_or(0..0, |o| o..o + reply.moved);
+        match reply.medium {
+            Medium::Read { offset } => {
+                if let (Some(from), Some(to)) = (self.blocks.get(at(offset)), data.get_mut(..reply.moved)) {
+                    to.copy_from_slice(from);
+                }
+            }
+            Medium::Write { offset } => {
+                if let (Some(to), Some(from)) = (self.blocks.get_mut(at(offset)), out.get(..reply.moved)) {
+                    to.copy_from_slice(from);
+                }
+            }
+            Medium::None | Medium::CompareAndWrite { .. } => {}
+        }
     }
 
     /// The node that holds the reservation.
@@ -89,25 +122,23 @@ impl Target {
         let _ = self.unit.pr_out(operator, &PrOut::clear(key));
     }
 
-    /// Power goes and comes back; every nexus is told, PRGENERATION begins anew.
+    /// Power goes and comes back; every nexus is told, PRGENERATION begins anew. Blocks stay.
     pub fn lose_power(&mut self, memory: Memory) {
-        let mut fresh = LogicalUnit::new(Welcome::PowerOn);
-        fresh.introduce(nexus(self.nodes));
-        if memory == Memory::Kept {
-            // The unit offers no persistence; what a target that has it would keep is put back by its
-            // stored form.
-            let graft = || -> Option<LogicalUnit> {
-                let old = serde_json::to_value(&self.unit).ok()?;
-                let mut new = serde_json::to_value(&fresh).ok()?;
-                for kept in ["registrations", "reservation"] {
-                    new["pr"][kept] = old["pr"][kept].clone();
-                }
-                serde_json::from_value(new).ok()
-            };
-            fresh = graft().unwrap_or(fresh);
+        match memory {
+            // What was asked for with APTPL stays.
+            Memory::Kept => self.unit.lose_power(power::Memory::Kept),
+            Memory::Lost => {
+                self.unit = LogicalUnit::new(Welcome::PowerOn);
+                self.unit.introduce(nexus(self.nodes));
+            }
         }
-        self.unit = fresh;
     }
+}
+
+/// Where units lie, in bytes.
+fn place(units: Units) -> std::ops::Range<usize> {
+    let first = usize::try_from(units.first).unwrap_or(0) * UNIT;
+    first..first + units.len()
 }
 
 fn nexus(node: usize) -> NexusId {
@@ -125,7 +156,7 @@ mod tests {
             let mut t = Target::new(2, true).unwrap();
             let key = Key::from_u64(0xa);
             for c in [
-                PrOut::register(Key::default(), key, Aptpl::No),
+                PrOut::register(Key::default(), key, Aptpl::Yes),
                 PrOut::reserve(key, ReservationType::WriteExclusiveRegistrantsOnly),
             ] {
                 assert_eq!(t.execute(1, &c.basic_cdb(), &c.list.emit(), 0).reply.answer, Answer::Good);

@@ -27,6 +27,7 @@ fn holds(first: u64, count: u64) {
     let c = s.counts;
     assert!(c.won > count && c.moved > count / 10, "hardly anybody won");
     assert!(c.handed_over > 0 && c.defended > 0 && c.deposed > 0 && c.expired > 0 && c.released > 0);
+    assert!(c.marked > 0 && c.spared > 0, "no clean end was marked, or none believed");
     assert!(c.writes > 0 && c.refused_writes > 0 && c.aborted_writes > 0);
     assert!(c.bites > 0 && c.outstanding > 0);
 }

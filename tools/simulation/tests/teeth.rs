@@ -48,6 +48,18 @@ fn a_deposed_life_that_registers_again() {
     bites(without(Rule::DeposedStaysOut), |_| true);
 }
 
+/// The mark its consumer left behind is believed once more.
+#[test]
+fn a_mark_of_an_earlier_tenure_believed() {
+    bites(without(Rule::MarkOfLastTenure), two_leases);
+}
+
+/// The winner by a mark leaves it in force.
+#[test]
+fn no_tenure_written_by_the_winner() {
+    bites(without(Rule::TenureBeforeBelief), two_leases);
+}
+
 #[test]
 fn a_window_shorter_than_the_holders_lease() {
     bites(Broken { window_percent: 60, ..Broken::default() }, two_leases);

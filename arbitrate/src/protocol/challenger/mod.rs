@@ -289,6 +289,9 @@ impl Challenger {
         }
         match s.holder {
             None => self.unheld(l.registered, now),
+            Some(h) if h.key == self.flagged && !self.setup.rules.keep(Rule::OwnGhostWaits) => {
+                self.take_up(now)
+            }
             holder => self.open_window(holder, l.registered, now),
         }
     }
@@ -320,7 +323,7 @@ impl Challenger {
             return self.withdraw(cancelled(), now);
         }
         let holder = s.holder.map(|h| h.key);
-        if holder == Some(self.flagged) {
+        if holder == Some(self.flagged) && self.setup.rules.keep(Rule::NoSelfPreempt) {
             return self.take_up(now);
         }
         if holder == self.holder || !self.setup.rules.keep(Rule::PreemptHolderFirstSeen) {

@@ -389,7 +389,7 @@ impl Race {
         }
     }
 
-    fn give_all_back(&mut self, end: RaceEnd, now: Instant, out: &mut RaceStep) {
+    pub(super) fn give_all_back(&mut self, end: RaceEnd, now: Instant, out: &mut RaceStep) {
         self.phase = Phase::GivingBack(end);
         self.leave_all(now, out);
     }

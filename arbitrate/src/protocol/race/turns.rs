@@ -1,6 +1,6 @@
 //! What happens on one device: its life is driven, and its turn to seize comes.
 
-use super::end::{RaceNote, Standing};
+use super::end::{RaceEnd, RaceNote, Standing};
 use super::seat::{Heard, Luck, Play, Seat, SeatNext, Wanted};
 use super::{Phase, Race, RaceStep};
 use crate::protocol::challenger::{
@@ -214,6 +214,12 @@ impl Race {
                 }
                 seat.vacate(standing, now + self.setup.timing.window());
                 out.tell(RaceNote::Settled(i, standing));
+                if matches!(end, DefenceEnd::Deposed { .. })
+                    && matches!(self.phase, Phase::Owning { .. })
+                    && !self.setup.rules.keep(Rule::DepositionPerDevice)
+                {
+                    self.give_all_back(RaceEnd::Deposed, now, out);
+                }
             }
             Next::Wait(_) if seat.wanted == Wanted::No => self.give_back(i, now, out),
             Next::Wait(_) | Next::Issue { .. } => {}

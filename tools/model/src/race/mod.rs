@@ -12,7 +12,7 @@ use arbitrate::protocol::{Rules, Timing};
 use stateright::{Model, Property};
 
 use crate::config::Units;
-pub use state::{Link, Node, State};
+pub use state::{Breach, Link, Node, State};
 pub use step::Action;
 
 /// How many devices there are.
@@ -63,6 +63,10 @@ pub struct Config {
     pub horizon: u8,
     /// Contenders begin no later.
     pub begin_by: u8,
+    /// Attempts a race makes.
+    pub attempts: u8,
+    /// Faults befall this node alone; nodes that begin alike are as good as one another.
+    pub befalls: Option<usize>,
 }
 
 impl Config {
@@ -78,6 +82,8 @@ impl Config {
             cut: Vec::new(),
             horizon,
             begin_by,
+            attempts: 1,
+            befalls: None,
         }
     }
 }
@@ -88,6 +94,12 @@ pub const ONE_OWNER: &str = "at most one node owns at any instant";
 pub const ONE_LEASE: &str = "at most one valid lease on each device";
 /// A live owner stays, with a minority of its devices out of reach.
 pub const LIVE_STAYS: &str = "an owner that reaches a majority in time stays";
+/// One device after the other.
+pub const IN_ORDER: &str = "devices are seized in their order";
+/// No more is taken after a loss.
+pub const STANDS_DOWN: &str = "nothing is seized after a device was lost";
+/// Nothing is kept by who rests or gave up.
+pub const GIVES_BACK: &str = "who stood down defends nothing";
 /// A newcomer owns.
 pub const OWNS: &str = "a newcomer owns";
 /// A contender gives up against an owner.
@@ -122,6 +134,9 @@ impl Model for System {
             Property::always(ONE_OWNER, |_, s: &State| s.owners().count() <= 1),
             Property::always(ONE_LEASE, |_, s: &State| (0..DEVICES).all(|d| s.leases_on(d) <= 1)),
             Property::always(LIVE_STAYS, |_, s: &State| s.nodes.iter().all(|n| n.is_excused(s.time()))),
+            Property::always(IN_ORDER, |_, s: &State| s.breach != Some(Breach::OutOfOrder)),
+            Property::always(STANDS_DOWN, |_, s: &State| s.breach != Some(Breach::AfterLoss)),
+            Property::always(GIVES_BACK, |_, s: &State| s.breach != Some(Breach::Kept)),
             Property::sometimes(OWNS, |m: &Self, s: &State| {
                 s.owners().any(|n| m.0.nodes[n] == Start::Contender)
             }),

@@ -6,7 +6,7 @@ use arbitrate::codec::pr::{Aptpl, PrOut};
 use arbitrate::key::{Incarnation, Key, NodeNumber, Stance};
 use arbitrate::protocol::{
     ChallengeSetup, Command, Configured, DefenceSetup, FirstLease, Lives, Race, RaceEnd, RaceSetup, SeatNext,
-    Weight,
+    Standing, Weight,
 };
 use arbitrate::time::Instant;
 
@@ -49,8 +49,26 @@ pub struct Node {
     pub owned: bool,
     /// The race was woken at this instant and had nothing to do.
     pub woken: bool,
+    /// A device was lost in this attempt.
+    pub fallen: bool,
+    /// This attempt is being given up.
+    pub stood_down: bool,
+    /// Which devices left a command of this life unanswered. Later answers do not undo that: leave that was given
+    /// meanwhile to the next device stands.
+    pub unheard: [bool; DEVICES],
     /// It is dead.
     pub dead: bool,
+}
+
+/// A property broken by a step rather than by a state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Breach {
+    /// A device was seized while one before it was neither decided nor silent.
+    OutOfOrder,
+    /// A device was seized in an attempt that had lost another.
+    AfterLoss,
+    /// A node that had stood down went on to defend a device.
+    Kept,
 }
 
 /// Everything.
@@ -66,6 +84,8 @@ pub struct State {
     pub fabric: Vec<(usize, usize, PrOut)>,
     /// What may still go wrong.
     pub credits: Credits,
+    /// What was broken on the way here.
+    pub breach: Option<Breach>,
 }
 
 impl From<SeatNext> for Link {
@@ -102,7 +122,20 @@ impl Node {
             harmed: false,
             owned: false,
             woken: false,
+            fallen: false,
+            stood_down: false,
+            unheard: [false; DEVICES],
             dead,
+        }
+    }
+
+    /// Drops what no property asks for any more, so that fewer states differ.
+    pub(super) fn forget(&mut self) {
+        let Some(race) = &self.race else { return };
+        self.fallen &= !self.owned;
+        self.stood_down &= race.end().is_none();
+        for (d, unheard) in self.unheard.iter_mut().enumerate() {
+            *unheard &= race.standing(d) == Standing::Challenging;
         }
     }
 
@@ -156,6 +189,7 @@ impl State {
             nodes: Vec::new(),
             fabric: Vec::new(),
             credits: c.credits,
+            breach: None,
         };
         for (n, start) in c.nodes.iter().enumerate() {
             let mut node = Node::new(*start == Start::DeadOwner);
@@ -210,7 +244,7 @@ pub(super) fn setup(c: &Config, n: usize) -> Option<RaceSetup> {
         timing: c.timing,
         weight: Weight::HEAVIEST,
         seed: n as u64,
-        attempts: 1,
+        attempts: c.attempts,
         watchdog: None,
         rules: c.rules,
     })

@@ -4,13 +4,16 @@
 
 use std::sync::Arc;
 
-use arbitrate::codec::pr::KeysView;
+use arbitrate::codec::pr::{KeysView, OutAction};
 use arbitrate::device::sim::Answer;
-use arbitrate::protocol::{Command, Event, NoAnswer, Race, RaceEvent, Reply};
+use arbitrate::key::Stance;
+use arbitrate::protocol::{
+    Command, DefenceNote, Event, NoAnswer, Race, RaceEvent, RaceNote, RaceStep, Reply, SeatNext, Standing,
+};
 
-use super::state::{Link, State, challenge, setup};
+use super::state::{Breach, Link, Node, State, challenge, setup};
 use super::{Config, DEVICES, Start};
-use crate::node::nexus;
+use crate::node::{CLUSTER, nexus};
 
 /// One step. Nodes and devices are counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,9 +46,9 @@ pub enum Action {
 pub(super) fn enabled(c: &Config, s: &State, out: &mut Vec<Action>) {
     let now = s.time();
     let left = s.credits;
-    let can = |credit: u8| credit > 0 && left.total > 0;
     let mut time_may_pass = true;
     for (n, node) in s.nodes.iter().enumerate().filter(|(_, n)| !n.dead) {
+        let can = |credit: u8| credit > 0 && left.total > 0 && c.befalls.is_none_or(|b| b == n);
         if node.race.is_none() {
             if c.nodes[n] == Start::Contender && s.now <= c.begin_by {
                 out.push(Action::Begin(n));
@@ -209,7 +212,22 @@ impl State {
         let node = &mut self.nodes[n];
         node.woken = false;
         let Some(race) = &mut node.race else { return };
+        match &event {
+            RaceEvent::Device(d, Event::Reply(r)) => node.unheard[*d] |= matches!(r, Reply::Unknown(_)),
+            RaceEvent::Found(d, _) => node.unheard[*d] = false,
+            _ => {}
+        }
         let step = Arc::make_mut(race).handle(event, now);
+        self.breach = self.breach.or_else(|| breach(node, &step));
+        for note in &step.notes {
+            match note {
+                RaceNote::Attempt { .. } => (node.fallen, node.stood_down) = (false, false),
+                RaceNote::Settled(_, Standing::Lost(_)) if !node.owned => node.fallen = true,
+                RaceNote::StandingDown => (node.fallen, node.stood_down) = (false, true),
+                _ => {}
+            }
+        }
+        node.forget();
         for (d, next) in step.actions {
             node.links[d] = match (Link::from(next), node.cut[d]) {
                 (Link::Sent(_, deadline), true) => Link::Silent(deadline),
@@ -225,4 +243,32 @@ impl State {
             node.owned |= node.owns(now);
         }
     }
+}
+
+/// What a node must not do in one step of its race; `node` is as it was before.
+fn breach(node: &Node, step: &RaceStep) -> Option<Breach> {
+    let race = node.race.as_ref()?;
+    // A tick under way may end; what must not be is that another one is waited for.
+    let confirmed = |d: usize| {
+        step.notes
+            .iter()
+            .any(|n| matches!(n, RaceNote::Defence(on, DefenceNote::Confirmed { .. }) if *on == d))
+    };
+    let goes_on = |(d, next): &(usize, SeatNext)| matches!(next, SeatNext::Wait(_)) && confirmed(*d);
+    if node.stood_down && step.actions.iter().any(goes_on) {
+        return Some(Breach::Kept);
+    }
+    let seized = step.actions.iter().find(|(_, next)| match next {
+        SeatNext::Issue { command: Command::Out(out), .. } => {
+            matches!(out.action, OutAction::PreemptAndAbort | OutAction::Reserve)
+                && out.list.own.parts_in(CLUSTER).is_some_and(|p| p.stance == Stance::Challenging)
+        }
+        _ => false,
+    });
+    let (d, _) = seized?;
+    let undecided = |i: usize| race.standing(i) == Standing::Challenging && !node.unheard[i];
+    if (0..*d).any(undecided) {
+        return Some(Breach::OutOfOrder);
+    }
+    (node.fallen && !node.owned).then_some(Breach::AfterLoss)
 }

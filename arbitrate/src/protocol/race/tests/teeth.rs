@@ -77,6 +77,21 @@ fn going_on_after_a_loss_is_seen() {
 }
 
 #[test]
+fn one_deposition_for_all_devices_is_seen() {
+    let stays = |rules: Rules| {
+        let mut bed = Bed::new(1, 7);
+        bed.rules = rules;
+        bed.start(0, Weight::MAX);
+        assert!(bed.run_until(WINDOW * 2, |b| b.race(0).leases(b.now) == DEVICES));
+        bed.steal(1);
+        bed.run(WINDOW);
+        bed.owns(0)
+    };
+    assert!(stays(Rules::SOUND));
+    assert!(!stays(Rules::without(Rule::DepositionPerDevice)));
+}
+
+#[test]
 fn a_minority_that_never_gives_back_is_seen() {
     let mut bed = broken(Rule::MinorityGivesBack, 1, 4);
     bed.start(0, Weight::MAX);
