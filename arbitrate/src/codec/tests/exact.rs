@@ -1,0 +1,128 @@
+//! Each of these kills a mutant that no other test of the codecs noticed.
+
+use crate::codec::block::{Capacity10, Capacity16};
+use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
+use crate::codec::pr::{ReadReservation, Reread, ReservationType, Step};
+use crate::codec::{DecodeError, Sense, SenseKey};
+
+/// SPC-4, table 43.
+#[test]
+fn every_sense_key_has_the_standards_name() {
+    let names = [
+        "NO SENSE",
+        "RECOVERED ERROR",
+        "NOT READY",
+        "MEDIUM ERROR",
+        "HARDWARE ERROR",
+        "ILLEGAL REQUEST",
+        "UNIT ATTENTION",
+        "DATA PROTECT",
+        "BLANK CHECK",
+        "VENDOR SPECIFIC",
+        "COPY ABORTED",
+        "ABORTED COMMAND",
+        "RESERVED",
+        "VOLUME OVERFLOW",
+        "MISCOMPARE",
+        "COMPLETED",
+    ];
+    for (n, name) in (0u8..).zip(names) {
+        assert_eq!(SenseKey(n).name(), name);
+        assert_eq!(format!("{:?}", SenseKey(n)), name);
+    }
+}
+
+/// What the additional length leaves out is not read, though bytes are there.
+#[test]
+fn a_qualifier_behind_the_additional_length_is_none() {
+    let mut b = [0x70, 0, 0x06, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0x2a, 0x03];
+    assert_eq!(Sense::parse(&b), Ok(Sense::new(SenseKey::UNIT_ATTENTION, 0x2a, 0)));
+    b[7] = 6;
+    assert_eq!(Sense::parse(&b), Ok(Sense::new(SenseKey::UNIT_ATTENTION, 0x2a, 3)));
+}
+
+#[test]
+fn an_undefined_scope_is_told_as_it_is() {
+    let mut b = [0; 24];
+    (b[7], b[21]) = (16, 0x25);
+    let refused = DecodeError::Value { what: "reservation scope", value: 2 };
+    assert_eq!(ReadReservation::parse(&b), Err(refused));
+    b[21] = 0x05;
+    let holder = ReadReservation::parse(&b).unwrap().holder.unwrap();
+    assert_eq!(holder.kind, ReservationType::WriteExclusiveRegistrantsOnly);
+}
+
+/// ADDITIONAL LENGTH counts from byte 5.
+#[test]
+fn inquiry_data_is_read_at_its_length() {
+    let mut b = vec![0, 0, 6, 2, 91];
+    b.resize(36, 0);
+    let mut r = Reread::inquiry(36);
+    assert_eq!(r.judge(&b), Ok(Step::Again));
+    assert_eq!(r.allocation(), 96);
+}
+
+/// Standard INQUIRY data as a disk array answers it, in fields that our own emulator leaves 0.
+#[test]
+fn standard_inquiry() {
+    #[rustfmt::skip]
+    let mut b = [
+        0x20,                     // PERIPHERAL QUALIFIER 1, PERIPHERAL DEVICE TYPE 0
+        0x80,                     // RMB
+        0x06,                     // VERSION SPC-4
+        0x12,                     // HISUP, RESPONSE DATA FORMAT 2
+        0x1f,                     // ADDITIONAL LENGTH 31
+        0x31,                     // TPGS 3, PROTECT
+        0x10,                     // MULTIP
+        0x02,                     // CMDQUE
+        b'V', b'E', b'N', b'D', b'O', b'R', b' ', b' ',
+        b'P', b'R', b'O', b'D', b'U', b'C', b'T', b' ', b' ', b' ', b' ', b' ', b' ', b' ', b' ', b' ',
+        b'1', b'.', b'0', b' ',
+    ];
+    let i = StandardInquiry::parse(&b).unwrap();
+    assert_eq!(i.peripheral, Peripheral { qualifier: 1, device_type: 0 });
+    assert_eq!((i.version, i.target_port_groups), (6, 3));
+    assert!(i.removable && i.protection && i.multi_port && i.queueing);
+    assert_eq!(i.emit(), b);
+    // The other bits of the same bytes say something else.
+    (b[0], b[1], b[5], b[6], b[7]) = (0x7f, 0x7f, 0xce, 0xef, 0xfd);
+    let i = StandardInquiry::parse(&b).unwrap();
+    assert_eq!(i.peripheral, Peripheral::from_byte(0x7f));
+    assert_eq!((i.peripheral.qualifier, i.peripheral.device_type), (3, 0x1f));
+    assert_eq!(i.peripheral.to_byte(), 0x7f);
+    assert_eq!(i.target_port_groups, 0);
+    assert!(!i.removable && !i.protection && !i.multi_port && !i.queueing);
+}
+
+#[test]
+fn inquiry_data_of_another_format_or_too_short_is_refused() {
+    let mut b = StandardInquiry::parse(&{
+        let mut b = [b' '; STANDARD_INQUIRY_LEN];
+        b[..8].copy_from_slice(&[0, 0, 6, 2, 31, 0, 0, 0]);
+        b
+    })
+    .unwrap()
+    .emit();
+    let refused = |value| Err(DecodeError::Value { what: "INQUIRY response data format", value });
+    b[3] = 0x11;
+    assert_eq!(StandardInquiry::parse(&b), refused(1));
+    b[3] = 0xf3;
+    assert!(StandardInquiry::parse(&b).is_ok(), "HISUP and NORMACA are no format");
+    b[4] = 30;
+    assert_eq!(
+        StandardInquiry::parse(&b),
+        Err(DecodeError::Length { what: "standard INQUIRY data", claimed: 35 })
+    );
+    b[4] = 32;
+    assert!(StandardInquiry::parse(&b).is_ok(), "more than is read");
+}
+
+#[test]
+fn the_number_of_blocks_is_one_more_than_the_last() {
+    let c = |last_lba| Capacity10 { last_lba, block_len_bytes: 512 };
+    assert_eq!((c(7).blocks(), c(u32::MAX - 1).blocks()), (Some(8), Some(u64::from(u32::MAX))));
+    assert_eq!(c(u32::MAX).blocks(), None, "ask READ CAPACITY(16)");
+    let mut b = [0; 16];
+    (b[7], b[10]) = (7, 2);
+    assert_eq!(Capacity16::parse(&b).unwrap().blocks(), 8);
+}
