@@ -3,7 +3,8 @@
 use crate::codec::block::{Capacity10, Capacity16};
 use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
 use crate::codec::pr::{ReadReservation, Reread, ReservationType, Step};
-use crate::codec::{DecodeError, Sense, SenseKey};
+use crate::codec::vpd::{DeviceIdentification, SupportedPages, UnitSerialNumber};
+use crate::codec::{DecodeError, Sense, SenseKey, Status, Text};
 
 /// SPC-4, table 43.
 #[test]
@@ -125,4 +126,48 @@ fn the_number_of_blocks_is_one_more_than_the_last() {
     let mut b = [0; 16];
     (b[7], b[10]) = (7, 2);
     assert_eq!(Capacity16::parse(&b).unwrap().blocks(), 8);
+}
+
+/// SAM-5, table 23.
+#[test]
+fn every_status_has_the_standards_name() {
+    let names = [
+        (0x00, "GOOD"),
+        (0x02, "CHECK CONDITION"),
+        (0x04, "CONDITION MET"),
+        (0x08, "BUSY"),
+        (0x18, "RESERVATION CONFLICT"),
+        (0x28, "TASK SET FULL"),
+        (0x30, "ACA ACTIVE"),
+        (0x40, "TASK ABORTED"),
+        (0x22, "undefined status"),
+    ];
+    for (code, name) in names {
+        assert_eq!(Status(code).to_string(), name);
+        assert_eq!(format!("{:?}", Status(code)), format!("{name} ({code:#04x})"));
+    }
+}
+
+#[test]
+fn what_vpd_pages_say_is_told() {
+    let pages = SupportedPages { peripheral: Peripheral::DISK, pages: vec![0x00, 0x83] };
+    assert!(pages.has(0x83) && !pages.has(0x80));
+    let serial = UnitSerialNumber::parse(&[0, 0x80, 0, 4, b' ', b'A', b'7', 0]).unwrap();
+    assert_eq!(serial.to_string(), "A7");
+    assert_eq!(format!("{:?}", Text::from_bytes(*b"A7\x1b ")), "\"A7?\"", "nothing a terminal obeys");
+}
+
+#[test]
+fn the_port_of_an_answer_is_the_target_ports_own() {
+    #[rustfmt::skip]
+    let page = [
+        0x00, 0x83, 0x00, 0x18,                           // VPD page 83h, 24 bytes
+        0x01, 0x04, 0x00, 0x04, 0x00, 0x00, 0x00, 0x09,   // logical unit, RELATIVE TARGET PORT 9: whose?
+        0x01, 0x15, 0x00, 0x04, 0x00, 0x00, 0x00, 0x08,   // target port, TARGET PORT GROUP 8
+        0x01, 0x14, 0x00, 0x04, 0x00, 0x00, 0x01, 0x02,   // target port, RELATIVE TARGET PORT 258
+    ];
+    let page = DeviceIdentification::parse(&page).unwrap();
+    assert_eq!(page.relative_target_port(), Some(0x0102));
+    let lu = DeviceIdentification { designators: page.designators[..2].to_vec(), ..page };
+    assert_eq!(lu.relative_target_port(), None);
 }
