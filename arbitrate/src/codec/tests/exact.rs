@@ -2,9 +2,12 @@
 
 use crate::codec::block::{Capacity10, Capacity16};
 use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
-use crate::codec::pr::{ReadReservation, Reread, ReservationType, Step};
+use crate::codec::pr::{
+    Capabilities, FullStatusView, Holder, ReadReservation, Reread, ReservationType, Step,
+};
 use crate::codec::vpd::{DeviceIdentification, SupportedPages, UnitSerialNumber};
 use crate::codec::{DecodeError, Sense, SenseKey, Status, Text};
+use crate::key::Key;
 
 /// SPC-4, table 43.
 #[test]
@@ -170,4 +173,36 @@ fn the_port_of_an_answer_is_the_target_ports_own() {
     assert_eq!(page.relative_target_port(), Some(0x0102));
     let lu = DeviceIdentification { designators: page.designators[..2].to_vec(), ..page };
     assert_eq!(lu.relative_target_port(), None);
+}
+
+/// Bits beside those that are read change nothing of what is read.
+#[test]
+fn capabilities_are_single_bits() {
+    let c = Capabilities::parse(&[0, 8, 0x62, 0x50, 0, 0, 0, 0]).unwrap();
+    assert!(!c.replace_lost && !c.compatible_reservation_handling && !c.spec_i_pt && !c.all_target_ports);
+    assert_eq!((c.aptpl_capable, c.aptpl_active, c.allow_commands, c.types), (false, false, 5, None));
+    let c = Capabilities::parse(&[0, 8, 0x9d, 0x0f, 0, 0, 0, 0]).unwrap();
+    assert!(c.replace_lost && c.compatible_reservation_handling && c.spec_i_pt && c.all_target_ports);
+    assert_eq!((c.aptpl_capable, c.aptpl_active, c.allow_commands, c.types), (true, true, 0, None));
+}
+
+/// As READ RESERVATION tells it: the holder's key, or none where all registrants hold.
+#[test]
+fn full_status_names_the_holder() {
+    let status = |kind: u8| {
+        let mut b = vec![0; 8 + 2 * 48];
+        b[7] = 96;
+        for (at, key) in [(8, 0x11), (56, 0x22)] {
+            (b[at + 7], b[at + 23], b[at + 24]) = (key, 24, 0x06);
+        }
+        (b[56 + 12], b[56 + 13]) = (1, kind);
+        b
+    };
+    let holder = |key, kind| Some(Holder { key: Key::from_u64(key), kind });
+    let only = ReservationType::WriteExclusiveRegistrantsOnly;
+    let all = ReservationType::WriteExclusiveAllRegistrants;
+    assert_eq!(FullStatusView::parse(&status(0x05)).unwrap().holder(), holder(0x22, only));
+    assert_eq!(FullStatusView::parse(&status(0x07)).unwrap().holder(), holder(0, all));
+    let refused = DecodeError::Value { what: "reservation scope", value: 2 };
+    assert_eq!(FullStatusView::parse(&status(0x25)).map(|_| ()), Err(refused));
 }
