@@ -3,9 +3,10 @@
 use crate::codec::block::{Capacity10, Capacity16};
 use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
 use crate::codec::pr::{
-    Capabilities, FullStatusView, Holder, ReadReservation, Reread, ReservationType, Step,
+    Capabilities, FullStatusView, Generation, Holder, InAction, OutAction, ReadReservation, Reread,
+    ReservationType, Step,
 };
-use crate::codec::vpd::{DeviceIdentification, SupportedPages, UnitSerialNumber};
+use crate::codec::vpd::{Designator, DesignatorId, DeviceIdentification, SupportedPages, UnitSerialNumber};
 use crate::codec::{DecodeError, Sense, SenseKey, Status, Text};
 use crate::key::Key;
 
@@ -205,4 +206,53 @@ fn full_status_names_the_holder() {
     assert_eq!(FullStatusView::parse(&status(0x07)).unwrap().holder(), holder(0, all));
     let refused = DecodeError::Value { what: "reservation scope", value: 2 };
     assert_eq!(FullStatusView::parse(&status(0x25)).map(|_| ()), Err(refused));
+}
+
+#[test]
+fn what_a_type_means() {
+    use ReservationType as T;
+    let told =
+        |kind: T| (kind.name(), kind.registrants_only(), kind.all_registrants(), kind.restricts_reads());
+    assert_eq!(told(T::WriteExclusive), ("Write Exclusive", false, false, false));
+    assert_eq!(told(T::ExclusiveAccess), ("Exclusive Access", false, false, true));
+    let ro = "Registrants Only";
+    assert_eq!(
+        told(T::WriteExclusiveRegistrantsOnly),
+        (&*format!("Write Exclusive, {ro}"), true, false, false)
+    );
+    assert_eq!(
+        told(T::ExclusiveAccessRegistrantsOnly),
+        (&*format!("Exclusive Access, {ro}"), true, false, true)
+    );
+    let all = "All Registrants";
+    assert_eq!(
+        told(T::WriteExclusiveAllRegistrants),
+        (&*format!("Write Exclusive, {all}"), true, true, false)
+    );
+    assert_eq!(
+        told(T::ExclusiveAccessAllRegistrants),
+        (&*format!("Exclusive Access, {all}"), true, true, true)
+    );
+    assert_eq!(InAction::ReadFullStatus.name(), "READ FULL STATUS");
+    assert_eq!(OutAction::PreemptAndAbort.name(), "PREEMPT AND ABORT");
+    assert_eq!(
+        (Generation(7).to_string(), format!("{:?}", Generation(7))),
+        ("7".into(), "Generation(7)".into())
+    );
+}
+
+/// Types that are binary by definition are read from nothing else.
+#[test]
+fn a_designator_in_another_code_set_is_kept_raw() {
+    for (kind, len) in [(2, 8), (3, 8), (4, 4), (5, 4), (6, 4), (7, 16), (8, 8), (9, 8), (10, 18)] {
+        let mut b = vec![2, kind, 0, len];
+        b.resize(4 + usize::from(len), 0);
+        b[4] = if kind == 3 { 0x50 } else { 0x10 };
+        let (d, _) = Designator::parse(&b).unwrap();
+        assert!(matches!(d.id, DesignatorId::Other { .. }), "{kind}: {:?}", d.id);
+        b[0] = if kind == 8 { 3 } else { 1 };
+        b[4] = if kind == 8 { b'x' } else { b[4] };
+        let (d, _) = Designator::parse(&b).unwrap();
+        assert!(!matches!(d.id, DesignatorId::Other { .. }), "{kind}: {:?}", d.id);
+    }
 }

@@ -87,3 +87,27 @@ fn a_holder_whose_key_was_not_yet_among_the_keys_is_judged() {
         assert_eq!(run.next, Next::End(refused));
     }
 }
+
+#[test]
+fn a_preempt_without_effect_is_told_as_that() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    run.up_to(&mut bed, asks(OutAction::PreemptAndAbort));
+    run.turn(&mut bed, Fate::Conflict);
+    let refused = ChallengeEnd::Refused { why: Refusal::NoEffect, cleanup: Cleanup::Proven };
+    assert_eq!(run.end(&mut bed), refused);
+}
+
+#[test]
+fn who_lost_the_device_while_the_flag_came_off_was_defended_against() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    run.up_to(&mut bed, asks(OutAction::PreemptAndAbort));
+    run.up_to(&mut bed, asks(OutAction::Register));
+    run.turn(&mut bed, Fate::Answered);
+    bed.join(C, settled(C, 1));
+    let victim = settled(B, 1);
+    bed.out(C, PrOut::preempt(Preempt { own: settled(C, 1), victim, kind: KIND, abort: Abort::No }));
+    let end = run.end(&mut bed);
+    assert!(matches!(end, ChallengeEnd::Defended { holder: Some(h) } if h.key == settled(C, 1)), "{end:?}");
+}
