@@ -128,3 +128,9 @@ fn addresses_are_the_same_bytes_on_every_block_length() {
     assert_eq!(format!("{:?}", Units::MARK.write_cdb(len)), "2a 08 00 00 00 28 00 00 08 00", "FUA");
     assert_eq!(format!("{:?}", Units::HEAD.read_cdb(len)), "28 00 00 00 00 18 00 00 18 00");
 }
+
+#[test]
+fn no_units_are_empty() {
+    assert!(Units { first: 3, count: 0 }.is_empty());
+    assert!(!Units::MARK.is_empty());
+}

@@ -1,5 +1,6 @@
 //! Tests that span several codecs: every request, every answer, arbitrary bytes.
 
 mod answers;
+mod exact;
 mod requests;
 mod sense;

@@ -1,7 +1,9 @@
 //! Instants to the nanosecond, and answers that do not belong together: each of these kills a mutant.
 
 use super::*;
-use crate::codec::pr::{Generation, Holder, KeysView, ReadReservation};
+use crate::codec::pr::{Generation, Holder, KeysView, OutAction, ReadReservation};
+use crate::codec::quorum::{Epoch, Mark, Tenure};
+use crate::protocol::testbed::FORMATTED;
 
 /// Answers READ KEYS and READ RESERVATION with this, whatever the unit holds: two commands, no snapshot.
 fn sees(run: &mut Run, bed: &Bed, generation: Generation, keys: &[Key], holder: Option<Key>) {
@@ -26,6 +28,20 @@ fn an_early_wake_up_does_not_end_the_window() {
 fn an_early_wake_up_does_not_end_a_pause() {
     let mut bed = Bed::held_by(A, settled(A, 1));
     let mut run = Run::begin(&bed);
+    run.turn(&mut bed, Fate::Lost);
+    let Next::Wait(resume) = run.next else { panic!("{:?}", run.next) };
+    let early = resume - Duration::from_nanos(1);
+    assert_eq!(run.challenger.handle(Event::Wake, early).next, Next::Wait(resume));
+    assert!(matches!(run.challenger.handle(Event::Wake, resume).next, Next::Issue { .. }));
+}
+
+#[test]
+fn an_early_wake_up_does_not_end_a_pause_before_the_head_is_read() {
+    let of = Tenure { epoch: Epoch(4), key: settled(A, 1) };
+    let mut bed = Bed::formatted(of, Some(Mark { of }));
+    let mut run = Run::on(&bed, 1, &[], None, Some(FORMATTED));
+    run.up_to(&mut bed, asks(OutAction::Reserve));
+    run.up_to(&mut bed, |n| matches!(n, Next::Issue { command: Command::ReadHead(_), .. }));
     run.turn(&mut bed, Fate::Lost);
     let Next::Wait(resume) = run.next else { panic!("{:?}", run.next) };
     let early = resume - Duration::from_nanos(1);
@@ -70,4 +86,28 @@ fn a_holder_whose_key_was_not_yet_among_the_keys_is_judged() {
         let refused = ChallengeEnd::Refused { why, cleanup: Cleanup::NotNeeded };
         assert_eq!(run.next, Next::End(refused));
     }
+}
+
+#[test]
+fn a_preempt_without_effect_is_told_as_that() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    run.up_to(&mut bed, asks(OutAction::PreemptAndAbort));
+    run.turn(&mut bed, Fate::Conflict);
+    let refused = ChallengeEnd::Refused { why: Refusal::NoEffect, cleanup: Cleanup::Proven };
+    assert_eq!(run.end(&mut bed), refused);
+}
+
+#[test]
+fn who_lost_the_device_while_the_flag_came_off_was_defended_against() {
+    let mut bed = Bed::held_by(A, settled(A, 1));
+    let mut run = Run::begin(&bed);
+    run.up_to(&mut bed, asks(OutAction::PreemptAndAbort));
+    run.up_to(&mut bed, asks(OutAction::Register));
+    run.turn(&mut bed, Fate::Answered);
+    bed.join(C, settled(C, 1));
+    let victim = settled(B, 1);
+    bed.out(C, PrOut::preempt(Preempt { own: settled(C, 1), victim, kind: KIND, abort: Abort::No }));
+    let end = run.end(&mut bed);
+    assert!(matches!(end, ChallengeEnd::Defended { holder: Some(h) } if h.key == settled(C, 1)), "{end:?}");
 }

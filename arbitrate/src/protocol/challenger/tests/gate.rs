@@ -87,3 +87,48 @@ fn a_seizure_under_way_at_the_recall_ends_as_a_victory_to_be_given_back() {
     assert_eq!(run.challenger.recall(bed.now), None);
     assert!(matches!(run.end(&mut bed), ChallengeEnd::Won { .. }));
 }
+
+#[test]
+fn leave_is_told_as_it_is() {
+    let mut bed = held();
+    let mut run = Run::begin(&bed);
+    assert!(run.challenger.has_leave() && !run.challenger.is_ready(), "alone it needs none");
+    run = ready(&mut Bed::held_by(A, settled(A, 1)));
+    assert!(!run.challenger.has_leave());
+    bed = held();
+    run = ready(&mut bed);
+    assert_eq!(run.next, Next::Wait(bed.now + Duration::from_secs(3)), "looks up a tick later");
+    let _ = run.challenger.proceed(bed.now);
+    assert!(run.challenger.has_leave() && !run.challenger.is_ready());
+}
+
+#[test]
+fn a_recall_during_a_pause_takes_effect_at_once() {
+    let mut bed = held();
+    let mut run = Run::begin(&bed);
+    run.turn(&mut bed, Fate::Lost);
+    let step = run.challenger.recall(bed.now).unwrap();
+    let cleanup = Cleanup::NotNeeded;
+    assert_eq!(step.next, Next::End(ChallengeEnd::Refused { why: Refusal::Cancelled, cleanup }));
+    // Between the REGISTER and the window.
+    let mut run = Run::begin(&bed);
+    run.up_to(&mut bed, asks(crate::codec::pr::OutAction::Register));
+    run.turn(&mut bed, Fate::Answered);
+    run.turn(&mut bed, Fate::Lost);
+    assert!(matches!(run.next, Next::Wait(_)));
+    run.next = run.challenger.recall(bed.now).unwrap().next;
+    let cleanup = Cleanup::Proven;
+    assert_eq!(run.end(&mut bed), ChallengeEnd::Refused { why: Refusal::Cancelled, cleanup });
+}
+
+#[test]
+fn a_withdrawal_that_comes_through_late_is_proven() {
+    let mut bed = held();
+    let mut run = ready(&mut bed);
+    run.next = run.challenger.recall(bed.now).unwrap().next;
+    run.turn(&mut bed, Fate::Lost);
+    run.up_to(&mut bed, |n| matches!(n, Next::Wait(_)));
+    bed.out(B, PrOut::register(flagged(B, 1), Key::default(), crate::codec::pr::Aptpl::No));
+    let proven = ChallengeEnd::Refused { why: Refusal::Cancelled, cleanup: Cleanup::Proven };
+    assert_eq!(run.end(&mut bed), proven);
+}
