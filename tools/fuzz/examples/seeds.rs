@@ -24,11 +24,11 @@ use arbitrate::device::sim::{CreateOptions, SimDevice};
 use arbitrate::device::{Data, Request, ScsiDevice};
 use arbitrate::key::{ClusterId, Incarnation, Key};
 use arbitrate::time::Instant;
-use palisade::heartbeat::wire::{Echo, Flags, Handshake, LEN, Member, Pace, Repr, To};
 use netident::dns::{Change, Family, Goal, Key as TsigKey, query, update};
 use netident::frame::arp::Arp;
 use netident::frame::ndp::Ndp;
 use netident::identity::name::{Naming, server};
+use palisade::heartbeat::wire::{Echo, Flags, Handshake, LEN, Member, Pace, Repr, To};
 
 const KIND: ReservationType = ReservationType::WriteExclusiveRegistrantsOnly;
 const IDS: [&str; 7] = [
@@ -295,6 +295,8 @@ fn heartbeat() {
         all.extend(b);
     }
     put("heartbeat", "all", &all);
+}
+
 fn frames() {
     let mac = "02:00:00:00:00:0b".parse().unwrap();
     let (vip, router) = ("192.0.2.10".parse().unwrap(), "192.0.2.1".parse().unwrap());
