@@ -383,7 +383,8 @@ fn a_crew_gathered_beforehand_begins_and_runs_without_allocating() {
             attention: true,
         })
     };
-    let gathered = crew::gather::<Measured, Deaf>((0..5).map(|_| canned()).collect(), || {}).unwrap();
+    // One thread: only what follows on the same one is measured.
+    let gathered = crew::gather::<Measured, Deaf>(vec![canned()], || {}).unwrap();
     let start = arbitrate::clock::now();
     let setup = DefenceSetup {
         key: me,
@@ -404,7 +405,7 @@ fn a_crew_gathered_beforehand_begins_and_runs_without_allocating() {
     let (end, task) = gathered.run(task);
     assert_eq!(allocations() - before, 0, "beginning allocated, or spawned a thread");
     assert!(matches!(end, DefenceEnd::Deposed { .. }), "{end:?}");
-    assert!(task.machine.steps >= 2, "{}", task.machine.steps);
+    assert!(task.machine.steps >= 1, "from one read to the next");
     assert_eq!(task.machine.allocated, 0, "a tick allocated");
 }
 

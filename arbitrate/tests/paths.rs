@@ -117,7 +117,8 @@ fn earlier_lives_on_every_path_are_replaced() {
     owner(&s).kill();
     let (code, end) = node(&s, "challenge", &[]).end();
     assert_eq!(code, 0, "{end}");
-    let own = key(1, false, 2);
+    // The owner had reserved three lives.
+    let own = key(1, false, 4);
     assert_eq!(on_ports(&s), [(1, own.clone()), (2, own)]);
 }
 
