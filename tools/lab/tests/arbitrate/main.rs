@@ -5,6 +5,7 @@
 mod challenge;
 mod deadline;
 mod fence;
+mod fence_paths;
 mod legacy;
 mod paths;
 mod quorum;
