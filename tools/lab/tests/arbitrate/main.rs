@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure")]
 
+mod alua;
 mod challenge;
 mod deadline;
 mod fence;
+mod fence_paths;
 mod legacy;
 mod paths;
+mod quorum;
 mod verbs;
 mod watchdog;
 
@@ -33,11 +36,15 @@ fn disk(g: &Guest, n: u32) -> Result<String> {
 
 /// `challenge` or `defend` of node `n`, with folders of its own.
 fn node_command(g: &Guest, verb: &str, n: u32, more: &str) -> Result<String> {
-    Ok(format!(
-        "exec arbitrate {verb} {} --json --cluster lab --node {n} --profile lab --state-dir /run/state{n} \
-         --runtime-dir /run/runtime{n} {more}",
-        disk(g, n)?
-    ))
+    Ok(command_on(&disk(g, n)?, verb, n, more))
+}
+
+/// The same on the devices named.
+fn command_on(devices: &str, verb: &str, n: u32, more: &str) -> String {
+    format!(
+        "exec arbitrate {verb} {devices} --json --cluster lab --node {n} --profile lab --state-dir /run/state{n} \
+         --runtime-dir /run/runtime{n} {more}"
+    )
 }
 
 /// Runs a command of ours; its exit code and the last line of its JSON.
@@ -63,9 +70,16 @@ fn defend(g: &Guest, n: u32, more: &str) -> Result<Job> {
 
 /// The exit code of a write of one block by node `n`, unit attentions consumed.
 fn write(g: &Guest, n: u32) -> Result<i32> {
+    write_to(g, &disk(g, n)?)
+}
+
+/// The same over the device named.
+fn write_to(g: &Guest, device: &str) -> Result<i32> {
     let block = "5a".repeat(512);
+    let command =
+        format!("exec arbitrate raw {device} --json --cdb 2a000000000000000100 --out {block} --yes");
     loop {
-        let (code, _) = verb(g, n, &format!("raw --cdb 2a000000000000000100 --out {block} --yes"))?;
+        let (code, _) = ours(g, &command)?;
         if code != 26 {
             return Ok(code);
         }

@@ -4,24 +4,18 @@ use anyhow::{Context, Result};
 use palisade_lab::{Guest, Layout};
 use serde_json::Value;
 
-use crate::{PATIENCE, guest, ours, verb};
+use crate::{PATIENCE, command_on, guest, ours, verb};
 
-const TWO: Layout = Layout::Multipath { nodes: 2 };
+/// Two nodes of two paths each.
+pub(crate) const TWO: Layout = Layout::Multipath { nodes: 2 };
 
 /// Path `n` (0 or 1) of a node.
-fn path(g: &Guest, node: &str, n: usize) -> Result<String> {
+pub(crate) fn path(g: &Guest, node: &str, n: usize) -> Result<String> {
     Ok(g.node(node)?.disks.get(n).context("no such path")?.block.clone())
 }
 
-fn command(verb: &str, device: &str, n: u32, more: &str) -> String {
-    format!(
-        "exec arbitrate {verb} {device} --json --cluster lab --node {n} --profile lab --state-dir /run/state{n} \
-         --runtime-dir /run/runtime{n} {more}"
-    )
-}
-
 /// How many registrations there are by initiator and port, as node 2 sees them.
-fn registered(g: &Guest) -> Result<Vec<(String, u64, String)>> {
+pub(crate) fn registered(g: &Guest) -> Result<Vec<(String, u64, String)>> {
     let (code, v) = ours(g, &format!("exec arbitrate full-status {} --json", path(g, "n2", 0)?))?;
     assert_eq!(code, 0, "{v}");
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
@@ -36,7 +30,7 @@ fn registered(g: &Guest) -> Result<Vec<(String, u64, String)>> {
 }
 
 /// Whether a block can be written over a device.
-fn writes(g: &Guest, device: &str) -> Result<bool> {
+pub(crate) fn writes(g: &Guest, device: &str) -> Result<bool> {
     let dd = format!("dd if=/dev/zero of={device} bs=4096 count=1 oflag=direct conv=fsync");
     Ok(g.sh(&dd, PATIENCE)?.status == 0)
 }
@@ -46,7 +40,7 @@ fn an_owner_over_dm_multipath_survives_a_path_and_registers_the_next() -> Result
     let Some(g) = guest(TWO, |s| s)? else { return Ok(()) };
     let (first, second) = (path(&g, "n1", 0)?, path(&g, "n1", 1)?);
     g.run(&format!("multipath-map m1 {first} {second}"))?;
-    let owner = g.spawn(&command("defend", "/dev/mapper/m1", 1, "--acquire"))?;
+    let owner = g.spawn(&command_on("/dev/mapper/m1", "defend", 1, "--acquire"))?;
     owner.wait_line(&format!("path-registered.*{second}"), PATIENCE)?;
     let keys = registered(&g)?;
     assert_eq!(keys.iter().map(|r| r.1).collect::<Vec<_>>(), [1, 2], "one registration a nexus: {keys:?}");
@@ -56,13 +50,13 @@ fn an_owner_over_dm_multipath_survives_a_path_and_registers_the_next() -> Result
     assert!(!writes(&g, &path(&g, "n2", 0)?)?, "the other node is fenced");
 
     // A live owner over two paths defends.
-    let (code, end) = ours(&g, &command("challenge", &path(&g, "n2", 1)?, 2, ""))?;
+    let (code, end) = ours(&g, &command_on(&path(&g, "n2", 1)?, "challenge", 2, ""))?;
     assert_eq!(code, 10, "{end}");
 
     // The path that took the reservation goes away: nobody is deposed.
     g.run("path-down n1 1")?;
     owner.wait_line(&format!("path-down.*{first}"), PATIENCE)?;
-    let (code, end) = ours(&g, &command("challenge", &path(&g, "n2", 0)?, 2, ""))?;
+    let (code, end) = ours(&g, &command_on(&path(&g, "n2", 0)?, "challenge", 2, ""))?;
     assert_eq!(code, 10, "{end}");
 
     // It comes back as a disk, and a nexus, of its own: registered before it is used.
@@ -89,11 +83,11 @@ fn a_killed_owner_loses_on_both_of_its_paths() -> Result<()> {
     let Some(g) = guest(TWO, |s| s)? else { return Ok(()) };
     let (first, second) = (path(&g, "n1", 0)?, path(&g, "n1", 1)?);
     // Without dm-multipath: the sibling is found by identity.
-    let owner = g.spawn(&command("defend", &first, 1, "--acquire --paths"))?;
+    let owner = g.spawn(&command_on(&first, "defend", 1, "--acquire --paths"))?;
     owner.wait_line(&format!("path-registered.*{second}"), PATIENCE)?;
     assert!(registered(&g)?.iter().all(|r| r.0.contains(":n1")), "the other node's sessions are not ours");
     owner.signal("KILL")?;
-    let (code, end) = ours(&g, &command("challenge", &path(&g, "n2", 0)?, 2, "--paths"))?;
+    let (code, end) = ours(&g, &command_on(&path(&g, "n2", 0)?, "challenge", 2, "--paths"))?;
     assert_eq!(code, 0, "{end}");
     assert_eq!(end["paths"]["registered"].as_array().map(Vec::len), Some(1), "{end}");
     let keys = registered(&g)?;
