@@ -51,9 +51,11 @@ enum Lie {
     Slow,
     /// Nothing takes a registration off.
     KeepsRegistrations,
+    /// It knows no persistent reservations.
+    NoReservations,
 }
 
-const ALL: [Lie; 16] = [
+const ALL: [Lie; 17] = [
     Lie::LetsWritesPass,
     Lie::WritesInSpite,
     Lie::PreemptsNothing,
@@ -70,6 +72,7 @@ const ALL: [Lie; 16] = [
     Lie::NoGeneration,
     Lie::Slow,
     Lie::KeepsRegistrations,
+    Lie::NoReservations,
 ];
 
 /// The check that has to notice it.
@@ -81,7 +84,7 @@ const fn noticed_by(lie: Lie) -> &'static str {
         Lie::NoAbort | Lie::AbortsNothing => "preempt-abort",
         Lie::AnyKey => "wrong-keys",
         Lie::OneForAll => "registrations",
-        Lie::TwoTruths => "read-keys",
+        Lie::TwoTruths | Lie::NoReservations => "read-keys",
         Lie::ForgetsAtReset => "lun-reset",
         Lie::TwoNames => "identity",
         Lie::ShortCount => "short-list",
@@ -259,6 +262,10 @@ impl ScsiDevice for Liar {
 
     fn execute(&mut self, r: Request<'_>) -> Completion {
         match (r.cdb.opcode(), r.data) {
+            (0x5e | 0x5f, _) if self.lie == Lie::NoReservations => {
+                // A vendor's command it has never heard of: it refuses both alike.
+                self.send(Cdb::new([0xc5; 10]), Data::None, r.deadline)
+            }
             (crate::codec::pr::PERSISTENT_RESERVE_OUT, Data::Out(list)) => self.out(r.cdb, list, r.deadline),
             (WRITE_10 | WRITE_16, Data::Out(data)) => self.write(r.cdb, data, r.deadline),
             (WRITE_10 | WRITE_16, Data::None) => self.write(r.cdb, &[], r.deadline),
@@ -385,7 +392,7 @@ fn an_honest_unit_passes_and_is_left_as_it_was() {
 fn every_lie_is_caught() {
     for lie in ALL {
         let run = run_with(lie, usize::MAX);
-        if lie == Lie::TwoTruths && run.refused.is_some() {
+        if matches!(lie, Lie::TwoTruths | Lie::NoReservations) && run.refused.is_some() {
             assert_eq!(of(&run, "read-keys").verdict, Verdict::Fail);
             continue;
         }

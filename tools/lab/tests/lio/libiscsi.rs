@@ -10,17 +10,18 @@ use palisade_lab::{Lab, Layout, Setup};
 const PROGRAM: &str = "/usr/bin/iscsi-test-cu";
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Suites, and how many of their tests pass and fail.
-const SUITES: &[(&str, u32, u32)] = &[
-    ("PrinReadKeys", 2, 0),
-    ("PrinServiceactionRange", 1, 0),
-    ("PrinReportCapabilities", 1, 0),
-    ("ProutRegister", 1, 0),
-    ("ProutReserve", 13, 0),
-    ("ProutClear", 1, 0),
-    ("ProutPreempt", 1, 0),
-    // Logout and ITNexusLoss: the reservation outlives the session.
-    ("Reserve6", 5, 2),
+/// Suites, how many of their tests pass and fail, and how many do either.
+const SUITES: &[(&str, u32, u32, u32)] = &[
+    ("PrinReadKeys", 2, 0, 0),
+    ("PrinServiceactionRange", 1, 0, 0),
+    ("PrinReportCapabilities", 1, 0, 0),
+    ("ProutRegister", 1, 0, 0),
+    ("ProutReserve", 13, 0, 0),
+    ("ProutClear", 1, 0, 0),
+    ("ProutPreempt", 1, 0, 0),
+    // Logout: the reservation outlives the session. ITNexusLoss comes next, on what that one left: it passes where
+    // the kernel has ended the session meanwhile.
+    ("Reserve6", 5, 1, 1),
 ];
 
 #[test]
@@ -28,7 +29,7 @@ fn the_reservation_suites_come_to_what_is_written_down() -> Result<()> {
     let Some(lab) = Lab::open()? else { return Ok(()) };
     let guest = lab.boot(&Setup::new(Layout::iscsi()).program(Path::new(PROGRAM)))?;
     let mut news = Vec::new();
-    for (suite, passed, failed) in SUITES {
+    for &(suite, passed, failed, either) in SUITES {
         // The names of two nodes: others are not on the target's list.
         let command = format!(
             "exec iscsi-test-cu --dataloss --verbose --test=SCSI.{suite} -i iqn.2026-11.lab.palisade:n1 \
@@ -39,10 +40,11 @@ fn the_reservation_suites_come_to_what_is_written_down() -> Result<()> {
         eprintln!("{text}");
         // tests  total ran passed failed inactive
         let counts = text.lines().find_map(|l| l.trim().strip_prefix("tests ")).unwrap_or_default();
-        let counts: Vec<&str> = counts.split_whitespace().collect();
-        let expected = [passed.to_string(), failed.to_string()];
-        if counts.get(2..4) != Some(&[expected[0].as_str(), expected[1].as_str()]) {
-            news.push(format!("{suite}: {counts:?}, {passed} passed and {failed} failed expected"));
+        let counts: Vec<u32> = counts.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let so = matches!(counts[..], [_, _, p, f, ..]
+            if p + f == passed + failed + either && (passed..=passed + either).contains(&p));
+        if !so {
+            news.push(format!("{suite}: {counts:?}; {passed} pass, {failed} fail, {either} either expected"));
         }
     }
     ensure!(news.is_empty(), "{}", news.join("\n"));
