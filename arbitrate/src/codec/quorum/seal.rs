@@ -98,9 +98,37 @@ const TABLE: [u32; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    const KIND: Kind = Kind { letters: *b"TEST", name: "test" };
+    const OURS: ClusterUuid = ClusterUuid([7; 16]);
+
+    #[test]
+    fn a_body_too_long_is_cut_where_the_checksum_begins() {
+        for len in [CHECKSUM_AT - BODY, CHECKSUM_AT - BODY + 1, 2 * UNIT] {
+            let unit = seal(KIND, OURS, &vec![0xa5; len]);
+            assert_eq!(open(KIND, &unit), Ok(Opened::Whole(OURS, &[0xa5; CHECKSUM_AT - BODY][..])));
+        }
+    }
+
+    /// Whole by its checksum, and yet not ours: each of the two is enough.
+    #[test]
+    fn another_kind_and_another_format_are_both_refused() {
+        let other = Kind { letters: *b"TSET", ..KIND };
+        let mut unit = seal(other, OURS, &[]);
+        let value = u64::from_be_bytes(MAGIC);
+        assert_eq!(open(KIND, &unit), Err(DecodeError::Value { what: KIND.name, value }));
+        unit = seal(KIND, OURS, &[]);
+        unit[..8].copy_from_slice(b"PALACES!");
+        let sum = crc32c(&unit[..CHECKSUM_AT]);
+        unit[CHECKSUM_AT..].copy_from_slice(&sum.to_be_bytes());
+        let value = u64::from_be_bytes(*b"PALACES!");
+        assert_eq!(open(KIND, &unit), Err(DecodeError::Value { what: KIND.name, value }));
+    }
+
     #[test]
     fn the_checksum_is_crc_32c() {
-        assert_eq!(super::crc32c(b"123456789"), 0xe306_9283, "the check value of every catalogue");
-        assert_eq!(super::crc32c(&[0; 32]), 0x8a91_36aa, "RFC 7143 A.4");
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283, "the check value of every catalogue");
+        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa, "RFC 7143 A.4");
     }
 }

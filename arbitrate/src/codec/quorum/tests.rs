@@ -134,3 +134,24 @@ fn no_units_are_empty() {
     assert!(Units { first: 3, count: 0 }.is_empty());
     assert!(!Units::MARK.is_empty());
 }
+
+#[test]
+fn a_tenure_in_the_other_place_is_damage_whichever_place_that_is() {
+    for (tenures, damaged) in [
+        ([Some(tenure(2)), Some(tenure(1))], false),
+        ([Some(tenure(1)), None], true),
+        ([None, Some(tenure(2))], true),
+        ([Some(tenure(1)), Some(tenure(2))], true),
+    ] {
+        assert_eq!(Head::of(tenures, None).unwrap().damaged, damaged, "{tenures:?}");
+    }
+}
+
+#[test]
+fn a_cut_head_says_how_much_is_missing() {
+    let b = ran(0..=3);
+    for (units, what) in [(1, "tenure"), (2, "clean-release mark")] {
+        let (have, need) = (units * UNIT, (units + 1) * UNIT);
+        assert_eq!(Head::parse(&b[..have], OURS), Err(DecodeError::Short { what, have, need }));
+    }
+}

@@ -4,7 +4,7 @@ use crate::codec::block::{Capacity10, Capacity16};
 use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
 use crate::codec::pr::{
     Capabilities, FullStatusView, Generation, Holder, InAction, OutAction, ReadReservation, Reread,
-    ReservationType, Step,
+    ReservationType, Step, TransportId,
 };
 use crate::codec::vpd::{Designator, DesignatorId, DeviceIdentification, SupportedPages, UnitSerialNumber};
 use crate::codec::{DecodeError, Sense, SenseKey, Status, Text};
@@ -255,4 +255,12 @@ fn a_designator_in_another_code_set_is_kept_raw() {
         let (d, _) = Designator::parse(&b).unwrap();
         assert!(!matches!(d.id, DesignatorId::Other { .. }), "{kind}: {:?}", d.id);
     }
+}
+
+#[test]
+fn a_transport_id_that_is_not_understood_is_kept_to_the_byte() {
+    let mut b: Vec<u8> = (0..24).collect();
+    b[0] = 0x4f;
+    let Ok((TransportId::Other(raw), 24)) = TransportId::parse(&b) else { panic!("understood") };
+    assert_eq!(raw.as_bytes(), b);
 }

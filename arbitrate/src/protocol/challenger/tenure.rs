@@ -15,7 +15,7 @@ use crate::protocol::wire::{Command, Next, NoAnswer, Reply, Step};
 use crate::time::Instant;
 
 /// How often a tenure is begun in one challenge.
-const TENURES: u8 = 3;
+pub(super) const TENURES: u8 = 3;
 
 /// What the head is read for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -142,11 +142,10 @@ impl Admission {
         match (self.phase, event) {
             (Phase::Looking(what, seen), Event::Reply(r)) => self.on_look(what, seen, r, now),
             (Phase::Dropping, Event::Reply(r)) => match r {
-                Reply::Good | Reply::Unknown(_) => self.look(For::GhostGone, now),
                 // Not registered on this nexus after all: the ghost's nexus is dead.
                 Reply::Conflict => self.register(Key::default(), now),
                 Reply::Refused(why) => self.refuse(AdmitRefusal::Target(why)),
-                // A reply to another command than was sent.
+                // Whatever else came back, a reply to another command too: a look tells.
                 _ => self.look(For::GhostGone, now),
             },
             (Phase::Registering { existing }, Event::Reply(r)) => match r {

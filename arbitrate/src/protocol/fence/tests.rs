@@ -10,6 +10,8 @@ use crate::key::{NodeNumber, Stance};
 use crate::protocol::testbed::{A, B, C, CLUSTER, KIND, STEP, key, settled};
 
 mod admit;
+mod admit_exact;
+mod exact;
 mod golden;
 mod paths;
 mod properties;

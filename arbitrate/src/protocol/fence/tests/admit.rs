@@ -5,7 +5,7 @@ use super::*;
 use crate::protocol::testbed::{Bed as Unit, Fate as Lot};
 use crate::protocol::{Event, Lives, Next, Step};
 
-fn setup(ghosts: &[Key], nexus_ghost: Option<Key>) -> AdmitSetup {
+pub(super) fn setup(ghosts: &[Key], nexus_ghost: Option<Key>) -> AdmitSetup {
     AdmitSetup {
         lives: Lives::new(CLUSTER, node(A), ghosts),
         key: settled(A, 5),
