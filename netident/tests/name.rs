@@ -232,6 +232,8 @@ fn the_name_follows_a_take_and_its_failure_leaves_the_addresses() {
     assert!(code == 0 && text.contains("make db.example.com. lead to") && !text.contains("FAIL"), "{text}");
     let (code, text) = net.netident(A, &format!("take --file {file}"));
     assert!(code == 0 && text.contains("dns: db.example.com. leads to 192.0.2.10"), "{text}");
+    let (code, text) = net.netident(A, &format!("release --dry-run --file {file}"));
+    assert!(code == 0 && text.contains("take these addresses out of db.example.com."), "{text}");
     let (code, end) = net.json(A, &format!("release --file {file}"));
     assert_eq!((code, &end["dns"]["shown"]), (0, &serde_json::json!([])), "{end}");
     let key = named.key("hmac-sha256:k:MDEyMzQ1Njc4OWFiY2RlZg==");

@@ -50,6 +50,7 @@ fn bad_input_is_refused_before_anything_is_touched() {
         ("take --address 192.0.2.10/24@eth0 --fenced-mac ff:ff:ff:ff:ff:ff", 2, "multicast or broadcast"),
         ("take --address 192.0.2.10/24@eth0 --fenced-mac 52:54", 2, "six hex bytes"),
         ("take --address 192.0.2.10/24@eth0 --fenced --check fast", 2, "--fenced"),
+        ("take --file db.toml --mac-mode link", 2, "cannot be used with"),
         ("take", 2, "required arguments"),
         ("take --nosuch", 2, "--nosuch"),
         ("fly", 2, "fly"),

@@ -178,9 +178,14 @@ pub(crate) fn release(a: &args::Release) -> End {
         let plan =
             plan::release_recorded(&host, &identity, &recorded).map_err(|e| failed(TRIED, &e.into()))?;
         let steps: Vec<String> = plan.steps.iter().map(|s| s.words(&host)).collect();
-        let text =
+        let mut text =
             if steps.is_empty() { "already so: nothing would be changed".into() } else { steps.join("\n") };
-        return Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "steps": steps }) });
+        let name = super::name::planned_release(&identity);
+        if let Some((words, _)) = &name {
+            let _ = write!(text, "\n{words}");
+        }
+        let fields = json!({ "steps": steps, "dns": name.map(|(_, fields)| fields) });
+        return Ok(Done { exit: Exit::Confirmed, text, fields });
     }
     // The hold lives to the end: a signal neither stops a release nor its report.
     let mac::Ready { mut netlink, mut ledger, hold: _hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
