@@ -297,7 +297,9 @@ pub(super) fn failed(tried: &'static str, e: &Failure) -> Failed {
         ),
         Failure::Obstacle(_) => (Exit::Error, "mend that, then repeat the command; nothing was changed"),
         Failure::Interrupted { .. } => (Exit::Error, "repeat the command when it may run to its end"),
-        Failure::Ledger(_) => (Exit::Error, "mend that, then repeat the command"),
+        Failure::Ledger(_) | Failure::Unrecorded { .. } => {
+            (Exit::Error, "mend that, then repeat the command")
+        }
         Failure::Refused { .. }
         | Failure::NotSo { .. }
         | Failure::StepRefused { .. }
