@@ -300,6 +300,36 @@ fn refused_at_every_step_that_another_can_spoil_it_is_rolled_back() {
 }
 
 #[test]
+fn what_reading_back_or_the_record_belies_is_undone_and_that_is_said() {
+    let Some(net) = build() else { return };
+    let before = snapshot(&net);
+    let (mut belied, mut unrecorded) = (false, false);
+    for at in 0.. {
+        let (status, text) = child(&net, "belie take", "plain", at);
+        assert!(status.success() && text.contains("OVER"), "{at}: {text}");
+        if text.contains("TAKEN OFF") {
+            assert!(
+                text.contains("reading back shows it is not there; what was changed before is undone again")
+            );
+            same("an address was taken off", &before, &snapshot(&net));
+            belied = true;
+        } else if let Some(folder) = text.lines().find_map(|l| l.strip_prefix("IN THE WAY ")) {
+            assert!(text.contains("--runtime-dir") && text.contains("is undone again"), "{text}");
+            std::fs::remove_dir(folder).unwrap();
+            // The record speaks of it still: whoever comes next finds nothing to undo, and forgets it.
+            assert!(!killed(child(&net, "kill release", "plain", NEVER)));
+            same("it could not be recorded", &before, &snapshot(&net));
+            unrecorded = true;
+            break;
+        } else {
+            assert!(text.contains("it stands"), "{at}: {text}");
+            assert!(!killed(child(&net, "kill release", "plain", NEVER)));
+        }
+    }
+    assert!(belied && unrecorded);
+}
+
+#[test]
 fn sigterm_ends_a_take_that_waits_for_answers_and_it_is_undone() {
     let Some(net) = build() else { return };
     let before = snapshot(&net);
@@ -409,6 +439,24 @@ fn spoil(step: &Step) {
     }
 }
 
+/// Once it is announced, an address goes; once it is read back, nothing can be recorded.
+fn belie(moment: Moment, folder: &std::path::Path) {
+    match moment {
+        Moment::Announced => {
+            let done = Command::new("ip").args(["addr", "del", "192.0.2.10/24", "dev", "eth0"]).status();
+            assert!(done.unwrap().success());
+            println!("TAKEN OFF");
+        }
+        Moment::ReadBack => {
+            let recorded = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+            let ledger = recorded.into_iter().find(|f| f.extension().is_some_and(|e| e == "json")).unwrap();
+            std::fs::create_dir(ledger.with_extension("new")).unwrap();
+            println!("IN THE WAY {}", ledger.with_extension("new").display());
+        }
+        _ => {}
+    }
+}
+
 #[test]
 #[ignore = "the process that the tests above stop; does nothing by itself"]
 fn the_process_that_is_stopped() {
@@ -426,6 +474,7 @@ fn the_process_that_is_stopped() {
     let mut act = |moment: Moment| match how {
         "kill" => raise(Signal::SIGKILL).unwrap(),
         "interrupt" => raise(Signal::SIGTERM).unwrap(),
+        "belie" => belie(moment, folder.as_ref()),
         _ => match moment {
             Moment::Promised => spoil(&plan.steps[0]),
             Moment::Steps(n) if n < plan.steps.len() => spoil(&plan.steps[n]),

@@ -6,11 +6,16 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use common::named::{Named, SECRET, both};
-use common::{A, B, Net, ROUTER};
+use common::wire::Ear;
+use common::{A, B, CLIENT, Net, ROUTER};
 use netident::dns::{Change, Goal, Key, Reply, Shown, Verdict, judge, read, update};
+use netident::frame::arp::Arp;
 use netident::identity::name::Naming;
 
 const BOTH: &str = "--address 192.0.2.10/24@eth0 --address 2001:db8::10/64@eth0";
@@ -232,6 +237,8 @@ fn the_name_follows_a_take_and_its_failure_leaves_the_addresses() {
     assert!(code == 0 && text.contains("make db.example.com. lead to") && !text.contains("FAIL"), "{text}");
     let (code, text) = net.netident(A, &format!("take --file {file}"));
     assert!(code == 0 && text.contains("dns: db.example.com. leads to 192.0.2.10"), "{text}");
+    let (code, text) = net.netident(A, &format!("release --dry-run --file {file}"));
+    assert!(code == 0 && text.contains("take these addresses out of db.example.com."), "{text}");
     let (code, end) = net.json(A, &format!("release --file {file}"));
     assert_eq!((code, &end["dns"]["shown"]), (0, &serde_json::json!([])), "{end}");
     let key = named.key("hmac-sha256:k:MDEyMzQ1Njc4OWFiY2RlZg==");
@@ -245,4 +252,45 @@ fn the_name_follows_a_take_and_its_failure_leaves_the_addresses() {
     named.stop();
     let (code, text) = net.netident(B, &format!("take {wrong}"));
     assert!(code == 6 && text.starts_with("already so: ") && text.contains("dns: UNKNOWN"), "{text}");
+}
+
+/// A server in the network's router that hears requests and never answers; each tells.
+fn silent(net: &Net) -> Receiver<()> {
+    let (tell, told) = channel();
+    let (ready, is_ready) = channel();
+    let path = format!("/run/netns/{}", net.host(ROUTER));
+    std::thread::spawn(move || {
+        nix::sched::setns(std::fs::File::open(path).unwrap(), nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let socket = UdpSocket::bind("192.0.2.1:53").unwrap();
+        ready.send(()).unwrap();
+        while socket.recv(&mut [0; 512]).is_ok() && tell.send(()).is_ok() {}
+    });
+    is_ready.recv().unwrap();
+    told
+}
+
+#[test]
+fn announcements_are_repeated_while_a_names_server_is_silent() {
+    let Some(net) = Net::build() else { return };
+    std::fs::create_dir_all(net.runtime_dir()).unwrap();
+    let key = net.runtime_dir().join("key");
+    std::fs::write(&key, "hmac-sha256:k:MDEyMzQ1Njc4OWFiY2RlZg==").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (requests, ear) = (silent(&net), Ear::open(&net, CLIENT));
+    let take = Command::new("ip")
+        .args(["netns", "exec", &net.host(A), env!("CARGO_BIN_EXE_netident"), "take", "--repeat"])
+        .args(["--address", "192.0.2.10/24@eth0", "--dns", NAME, "--dns-server", "192.0.2.1", "--dns-key"])
+        .arg(&key)
+        .env("NETIDENT_RUNTIME_DIR", net.runtime_dir())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The update, and the query that reads back, each said twice: the last comes long before the end.
+    (0..4).for_each(|_| requests.recv_timeout(Duration::from_secs(20)).unwrap());
+    let announced = |f: &&Vec<u8>| Arp::parse(f).is_ok_and(|a| a.sender == a.target);
+    let heard = ear.all().iter().filter(announced).count();
+    assert!(heard > 2, "the first announcement has two frames; {heard} were heard");
+    let end = take.wait_with_output().unwrap();
+    let text = String::from_utf8(end.stdout).unwrap();
+    assert!(end.status.code() == Some(6) && text.contains("dns: UNKNOWN"), "{text}");
 }

@@ -118,6 +118,41 @@ fn an_address_removed_by_another_tool_is_put_back_and_announced() {
 }
 
 #[test]
+fn an_address_is_put_back_with_the_routes_that_prefer_it() {
+    let Some(net) = Net::build() else { return };
+    let route = |to: &str| format!("{to} via 192.0.2.1 src 192.0.2.10 metric 50 @eth0");
+    let file = net.runtime_dir().with_extension("toml");
+    std::fs::write(
+        &file,
+        format!(
+            "address = ['192.0.2.10/24@eth0', '192.0.2.11/24@eth0']\nroute = ['{}', '{}']",
+            route("default"),
+            route("198.51.100.0/24")
+        ),
+    )
+    .unwrap();
+    let what = format!("--file {}", file.display());
+    takes(&net, A, &what);
+    let before = net.ip(A, "route show");
+    assert!(before.contains("198.51.100.0/24 via 192.0.2.1 dev eth0"), "{before}");
+    let mut a = Watching::start(&net, A, &format!("--missing put-back {what}"));
+    a.event("confirmed");
+    // The kernel takes its routes along.
+    net.ip(A, "addr del 192.0.2.10/24 dev eth0");
+    a.event("restored");
+    assert_eq!(net.ip(A, "route show"), before);
+    // One whose route is gone speaks all the same, and asks.
+    net.ip(A, "route del 198.51.100.0/24");
+    net.ip(ROUTER, "link set pa down");
+    a.event("carrier-lost");
+    net.ip(ROUTER, "link set pa up");
+    a.wait(|e| e["event"] == "announcing" && e["why"] == "carrier");
+    let heard = a.wait(|e| e["event"] == "confirmed" || e["event"] == "unconfirmed");
+    assert!(heard["event"] == "confirmed" && heard["asked"] == 2, "{heard}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn an_address_that_another_has_taken_meanwhile_is_not_put_back() {
     let Some(net) = Net::build() else { return };
     takes(&net, A, BOTH);

@@ -27,7 +27,7 @@ struct File {
     dns: Option<super::name::Field>,
 }
 
-/// Reads it; `naming` is that of the command line, which the file's own takes the place of.
+/// Reads it; `naming` is that of the command line, for a file that has none.
 ///
 /// # Errors
 /// What is wrong with it, in words, the file's name included.
@@ -42,9 +42,12 @@ fn parse(text: &str, naming: Option<Naming>) -> Result<Identity, String> {
     if file.mac_mode.is_some() && file.virtual_mac.is_none() {
         return Err("mac-mode without virtual-mac: there is no MAC to be placed".into());
     }
-    let naming = match file.dns {
-        Some(field) => Some(field.naming().map_err(|e| e.to_string())?),
-        None => naming,
+    let naming = match (file.dns, naming) {
+        (Some(_), Some(_)) => {
+            return Err("it has a [dns] of its own: leave --dns out, or take that out".into());
+        }
+        (Some(field), None) => Some(field.naming().map_err(|e| e.to_string())?),
+        (None, naming) => naming,
     };
     let identity = || -> Result<Identity, IdentityError> {
         let addresses: Vec<Address> = file.address.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
@@ -71,6 +74,18 @@ mod tests {
         assert_eq!(all.mac(), Some(VirtualMac::Vrrp(10)));
         assert_eq!((all.mode(), all.routes().len()), (MacMode::Link, 1));
         assert_eq!(parse("address = ['192.0.2.10/24@eth0']", None).unwrap().mac(), None);
+    }
+
+    #[test]
+    fn a_name_is_said_once() {
+        let key = "/k".into();
+        let given = Naming::new("db.example.com".parse().unwrap(), "192.0.2.53:53".parse().unwrap(), key);
+        let without = "address = ['192.0.2.10/24@eth0']";
+        let with = format!("{without}\n[dns]\nname = 'x.example.com'\nserver = '192.0.2.9'\nkey-file = '/k'");
+        assert_eq!(parse(without, Some(given.clone())).unwrap().naming(), Some(&given));
+        assert_eq!(parse(&with, None).unwrap().naming().unwrap().name.to_string(), "x.example.com.");
+        // Neither silently goes before the other.
+        assert!(parse(&with, Some(given)).unwrap_err().contains("[dns]"));
     }
 
     #[test]

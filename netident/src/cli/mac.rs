@@ -25,7 +25,7 @@ pub(crate) struct Along {
     #[arg(long, value_name = "MAC", conflicts_with = "file")]
     pub(crate) virtual_mac: Option<VirtualMac>,
     /// Where the virtual MAC stands: on a macvlan of its own, or on the link itself
-    #[arg(long, value_enum, default_value_t = Mode::Macvlan, requires = "virtual_mac")]
+    #[arg(long, value_enum, default_value_t = Mode::Macvlan, requires = "virtual_mac", conflicts_with = "file")]
     pub(crate) mac_mode: Mode,
     /// A route that comes and goes with the identity: 'default via 192.0.2.1 src 192.0.2.10 @eth0'; repeat it for more
     #[arg(

@@ -68,7 +68,7 @@ pub(crate) fn run() -> ExitCode {
         args::Command::Announce(a) => ("announce", verbs::announce(a)),
     };
     let mut exit = out.finish(command, end);
-    if let Some(Err(e)) = rest.as_mut().map(verbs::repeat) {
+    if let Some(Err(e)) = rest.map(verbs::repeated) {
         exit = e.exit;
         // The report is printed: JSON on standard output stays one object.
         output::Output { json: false }.finish(command, Err(e));

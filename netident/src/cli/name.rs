@@ -150,13 +150,23 @@ pub(crate) fn dns(a: &Dns) -> End {
 /// What a take would do about the name; whether its key can be read is found out now rather than then.
 pub(crate) fn planned(identity: &Identity) -> Option<(String, Value)> {
     let naming = identity.naming()?;
+    Some(plan(naming, format!("make {} lead to these addresses", naming.name)))
+}
+
+/// What a release would do about it.
+pub(crate) fn planned_release(identity: &Identity) -> Option<(String, Value)> {
+    let naming = identity.naming().filter(|n| n.on_release == OnRelease::Remove)?;
+    Some(plan(naming, format!("take these addresses out of {}", naming.name)))
+}
+
+fn plan(naming: &Naming, what: String) -> (String, Value) {
     let (name, server) = (naming.name.to_string(), naming.server.to_string());
     let unfit = load_key(naming).err().map(|e| e.to_string());
-    let mut text = format!("make {name} lead to these addresses, by an update of {server}");
+    let mut text = format!("{what}, by an update of {server}");
     if let Some(why) = &unfit {
         text = format!("{text}\n  it would FAIL: {why}");
     }
-    Some((text, json!({ "name": name, "server": server, "unfit": unfit })))
+    (text, json!({ "name": name, "server": server, "unfit": unfit }))
 }
 
 /// After a take: adds the name's end to what is said, if the identity has a name.

@@ -1,6 +1,8 @@
 //! One function a verb.
 
 use std::fmt::Write;
+use std::io;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use netident::host::Host;
@@ -17,6 +19,8 @@ use serde_json::{Value, json};
 
 use super::output::{Done, End, Failed};
 use super::{Exit, args, file, mac};
+
+const REPEATING: &str = "repeating the announcements";
 
 pub(crate) fn plan(a: &args::Identity) -> End {
     const TRIED: &str = "planning";
@@ -58,8 +62,9 @@ fn dry_run(host: &Host, identity: &Identity) -> End {
     Ok(Done { exit: Exit::Confirmed, text: text.trim_end().to_owned(), fields })
 }
 
-/// What of a take goes on once its report is printed.
-pub(crate) type Rest = Option<Announcer<'static>>;
+/// What of a take goes on beside the name's change and the report: the repeats, in a thread of their own, or why
+/// there is none.
+pub(crate) type Rest = Option<io::Result<JoinHandle<Result<(), Failed>>>>;
 
 pub(crate) fn take(a: &args::Take, rest: &mut Rest) -> End {
     const TRIED: &str = "taking the identity";
@@ -90,7 +95,9 @@ pub(crate) fn take(a: &args::Take, rest: &mut Rest) -> End {
     let mut done = told(&host, &identity, level, &taken.announced);
     done.fields["repaired"] = json!(repaired);
     if a.repeat {
-        *rest = Some(announcer);
+        // Beside the rest: a name's server may be silent for seconds, and a switch that lost the first announcement
+        // needs the next one now.
+        *rest = Some(std::thread::Builder::new().spawn(move || repeat(announcer)));
     }
     Ok(super::name::after_take(&identity, done))
 }
@@ -137,13 +144,18 @@ fn random() -> u8 {
 }
 
 /// Goes on with the announcements to the end; a claim by another is the only thing worth saying of it.
-pub(crate) fn repeat(announcer: &mut Announcer<'_>) -> Result<(), Failed> {
-    const TRIED: &str = "repeating the announcements";
-    let announced = announcer.to_the_end().map_err(|e| system(TRIED, &e))?;
+fn repeat(mut announcer: Announcer<'_>) -> Result<(), Failed> {
+    let announced = announcer.to_the_end().map_err(|e| system(REPEATING, &e))?;
     match announced.claims.first() {
-        Some(&(ip, by)) => Err(failed(TRIED, &Failure::Conflict { ip, by })),
+        Some(&(ip, by)) => Err(failed(REPEATING, &Failure::Conflict { ip, by })),
         None => Ok(()),
     }
+}
+
+/// Waits for the end of the repeats.
+pub(crate) fn repeated(rest: io::Result<JoinHandle<Result<(), Failed>>>) -> Result<(), Failed> {
+    let none = |source| system(REPEATING, &SystemError::Call { doing: "starting a thread".into(), source });
+    rest.map_err(none)?.join().unwrap_or_else(|_| Err(none(io::Error::other("it ended by itself"))))
 }
 
 pub(crate) fn announce(a: &args::Identity) -> End {
@@ -178,9 +190,14 @@ pub(crate) fn release(a: &args::Release) -> End {
         let plan =
             plan::release_recorded(&host, &identity, &recorded).map_err(|e| failed(TRIED, &e.into()))?;
         let steps: Vec<String> = plan.steps.iter().map(|s| s.words(&host)).collect();
-        let text =
+        let mut text =
             if steps.is_empty() { "already so: nothing would be changed".into() } else { steps.join("\n") };
-        return Ok(Done { exit: Exit::Confirmed, text, fields: json!({ "steps": steps }) });
+        let name = super::name::planned_release(&identity);
+        if let Some((words, _)) = &name {
+            let _ = write!(text, "\n{words}");
+        }
+        let fields = json!({ "steps": steps, "dns": name.map(|(_, fields)| fields) });
+        return Ok(Done { exit: Exit::Confirmed, text, fields });
     }
     // The hold lives to the end: a signal neither stops a release nor its report.
     let mac::Ready { mut netlink, mut ledger, hold: _hold, host, repaired } = mac::ready(TRIED, &a.keeping)?;
@@ -292,7 +309,9 @@ pub(super) fn failed(tried: &'static str, e: &Failure) -> Failed {
         ),
         Failure::Obstacle(_) => (Exit::Error, "mend that, then repeat the command; nothing was changed"),
         Failure::Interrupted { .. } => (Exit::Error, "repeat the command when it may run to its end"),
-        Failure::Ledger(_) => (Exit::Error, "mend that, then repeat the command"),
+        Failure::Ledger(_) | Failure::Unrecorded { .. } => {
+            (Exit::Error, "mend that, then repeat the command")
+        }
         Failure::Refused { .. }
         | Failure::NotSo { .. }
         | Failure::StepRefused { .. }

@@ -21,7 +21,7 @@ use super::{args, stamp};
 #[command(
     after_help = "Runs until SIGTERM or SIGINT, then exits 0 and leaves the identity as it stands. `netident release` \
 tells it beforehand, so that it puts nothing back that was released.\n\nWITH --json\n  one object a line: schema, event, time (UTC), and what the event has to say; \
-docs/identity.md lists the events"
+docs/watch.md lists the events"
 )]
 pub(crate) struct Watch {
     #[command(flatten)]

@@ -155,10 +155,11 @@ impl Identity {
         &self.addresses
     }
 
-    /// One of its addresses alone, all else the same.
+    /// One of its addresses alone with the routes that prefer it, all else the same.
     #[must_use]
     pub fn alone(&self, address: &Address) -> Self {
-        Self { addresses: vec![address.clone()], ..self.clone() }
+        let routes = self.routes.iter().filter(|r| r.source == address.ip()).cloned().collect();
+        Self { addresses: vec![address.clone()], routes, ..self.clone() }
     }
 
     /// The same, and a name that leads to it.

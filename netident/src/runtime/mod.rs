@@ -75,12 +75,14 @@ pub enum Failure {
         undone: Undone,
     },
     /// The kernel said yes, and reading back showed otherwise.
-    #[error("to {step}: the kernel said yes, but reading back shows that {shown}")]
+    #[error("to {step}: the kernel said yes, but reading back shows that {shown}; {undone}")]
     StepNotSo {
         /// What was to be done, in words.
         step: String,
         /// What reading back showed.
         shown: &'static str,
+        /// What became of the changes.
+        undone: Undone,
     },
     /// Another host claimed an address when it was announced.
     #[error("{ip} is claimed by {by}: another host has it; {undone}")]
@@ -108,11 +110,19 @@ pub enum Failure {
         /// What became of the changes.
         undone: Undone,
     },
-    /// What undoes a change could not be recorded, or the record not be read.
+    /// What undoes a change could not be recorded, or the record not be read; nothing was changed after that.
     #[error(transparent)]
     Ledger(#[from] ledger::LedgerError),
+    /// That the identity stands could not be recorded.
+    #[error("{source}; {undone}")]
+    Unrecorded {
+        /// Why.
+        source: ledger::LedgerError,
+        /// What became of the changes.
+        undone: Undone,
+    },
     /// The kernel said yes, and reading back showed otherwise.
-    #[error("{net} on {link}: the kernel said yes, but reading back shows it {shown}")]
+    #[error("{net} on {link}: the kernel said yes, but reading back shows it {shown}; {undone}")]
     NotSo {
         /// The address.
         net: IpNet,
@@ -120,6 +130,8 @@ pub enum Failure {
         link: String,
         /// What reading back showed.
         shown: &'static str,
+        /// What became of the changes.
+        undone: Undone,
     },
     /// Another host claims an address.
     #[error("{ip} is claimed by {by}: another host has it, or is about to")]
@@ -165,6 +177,8 @@ pub enum Undone {
     All,
     /// Some still stand: look with `netident show`.
     NotAll,
+    /// A release undoes nothing: it went on with the rest.
+    WentOn,
 }
 
 impl std::fmt::Display for Undone {
@@ -175,6 +189,7 @@ impl std::fmt::Display for Undone {
             Self::NotAll => {
                 "NOT all that was changed before could be undone: `netident show` tells what stands"
             }
+            Self::WentOn => "the release went on with the rest",
         })
     }
 }

@@ -83,13 +83,14 @@ fn prove(
     let now = netlink.host()?;
     let left = plan::release_recorded(&now, identity, recorded)?.steps;
     let Some(first) = left.first() else { return Ok(()) };
+    let undone = Undone::WentOn;
     let end = steps.iter().zip(ends).find(|(s, _)| *s == first).map(|(_, end)| end);
     Err(match (end, *first) {
-        (Some(Err(source)), step) => Failure::refused(before, step, source, Undone::Nothing),
+        (Some(Err(source)), step) => Failure::refused(before, step, source, undone),
         (_, Step::Remove { link, net }) => {
-            Failure::NotSo { net, link: before.name(link).to_owned(), shown: "is still there" }
+            Failure::NotSo { net, link: before.name(link).to_owned(), shown: "is still there", undone }
         }
-        (_, step) => Failure::StepNotSo { step: step.words(before), shown: "it is still to be done" },
+        (_, step) => Failure::StepNotSo { step: step.words(before), shown: "it is still to be done", undone },
     })
 }
 

@@ -172,12 +172,12 @@ impl Cause {
             Self::Stopped(Stopped::Signal(signal)) => Failure::Interrupted { signal, undone },
             Self::Stopped(Stopped::System(source)) => Failure::Broken { source, undone },
             Self::Claimed(ip, by) => Failure::Contested { ip, by, undone },
-            Self::Ledger(e) => Failure::Ledger(e),
+            Self::Ledger(source) => Failure::Unrecorded { source, undone },
             Self::NotSo(step, shown) => match *step {
                 Step::Add { link, net, .. } => {
-                    Failure::NotSo { net, link: host.name(link).to_owned(), shown }
+                    Failure::NotSo { net, link: host.name(link).to_owned(), shown, undone }
                 }
-                other => Failure::StepNotSo { step: other.words(host), shown },
+                other => Failure::StepNotSo { step: other.words(host), shown, undone },
             },
         }
     }

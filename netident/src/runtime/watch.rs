@@ -240,15 +240,23 @@ impl Run<'_> {
 /// Whom each address asks. One that cannot speak now is left out: the next look tells why.
 fn speakers(host: &Host, identity: &Identity, addresses: &[Address]) -> Vec<Speaker> {
     let plans = addresses.iter().filter_map(|a| plan::take(host, &identity.alone(a)).ok());
-    plans.filter(|p| p.steps.is_empty()).flat_map(|p| p.speakers).collect()
+    // An address speaks although a route of it is missing.
+    plans.filter(|p| p.steps.iter().all(is_route)).flat_map(|p| p.speakers).collect()
+}
+
+/// One of ours comes, or goes to come anew. Not one that replaces another's: that is for a take.
+fn is_route(step: &Step) -> bool {
+    matches!(step, Step::AddRoute(_) | Step::RemoveRoute(_))
 }
 
 /// Puts an address back as `take` would have put it.
 fn restore(netlink: &mut Netlink, identity: &Identity, address: &Address) -> Result<(), String> {
     let host = netlink.host().map_err(|e| e.to_string())?;
     let plan = plan::take(&host, &identity.alone(address)).map_err(|e| e.to_string())?;
-    // More than that is recorded when it is taken, so that it can be undone: not for a watch to rebuild.
-    if !plan.steps.iter().all(|s| matches!(s, Step::Add { .. } | Step::Remove { .. })) {
+    // The kernel takes the routes that prefer an address along with it; what removes these is recorded since the take.
+    // More than that would have to be recorded first, so that it can be undone: not for a watch to rebuild.
+    let rebuilt = |s: &Step| matches!(s, Step::Add { .. } | Step::Remove { .. }) || is_route(s);
+    if !plan.steps.iter().all(rebuilt) {
         return Err("more than the address is missing; `netident take` rebuilds it".into());
     }
     let ends = netlink.change(&plan.steps).map_err(|e| e.to_string())?;

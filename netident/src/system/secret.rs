@@ -1,7 +1,7 @@
 //! Files that hold a secret.
 
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::SystemError;
@@ -19,12 +19,17 @@ pub fn read(path: &Path) -> Result<String, SystemError> {
     let doing = || format!("reading the key file {}", path.display());
     let unfit = |why: &str| SystemError::call(doing(), io::Error::other(why.to_owned()));
     let open = || -> io::Result<_> {
-        let file = std::fs::File::open(path)?;
+        // Without waiting: a pipe that nobody writes to would hold a failover up for ever.
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         // Of the file that is open, whatever the path leads to by now.
         let meta = file.metadata()?;
         Ok((file, meta))
     };
-    let (file, meta) = open().map_err(|e| SystemError::call(doing(), e))?;
+    let (file, meta) = open().map_err(|e| match e.kind() {
+        // No capability is wanting.
+        io::ErrorKind::PermissionDenied => unfit("this user may not read it"),
+        _ => SystemError::call(doing(), e),
+    })?;
     if !meta.is_file() {
         return Err(unfit("it is not a file"));
     }
@@ -62,5 +67,8 @@ mod tests {
         assert!(read(&path).unwrap_err().to_string().contains("64 KiB"));
         std::fs::remove_file(&path).unwrap();
         assert!(read(&path).is_err() && read(&std::env::temp_dir()).is_err());
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("not a file"));
+        std::fs::remove_file(&path).unwrap();
     }
 }
