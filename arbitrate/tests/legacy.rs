@@ -63,6 +63,20 @@ fn a_live_owner_defends_against_a_reset() {
     assert!(!s.write_accepted("n2"));
 }
 
+/// Nothing was looked at then: the line must not say that the disk was seen free.
+#[test]
+fn a_window_that_silence_begins_anew_is_said_without_a_claim() {
+    let s = Stage::new();
+    let fault = ["set", "drop-answer", "--command", "reserve-6", "--times", "1"];
+    s.run(&[&["sim", "fault", &s.path()], &fault[..]].concat()).must(0);
+    let mut c = Running::start(legacy(&s, "challenge", 1, &[]));
+    c.await_event("unanswered");
+    let again = c.await_event("waiting");
+    assert!(!again["text"].as_str().unwrap().contains("free"), "{again}");
+    let (code, end) = c.end();
+    assert_eq!(code, 0, "{end}");
+}
+
 #[test]
 fn a_killed_owner_loses() {
     let s = Stage::new();

@@ -12,10 +12,16 @@ use crate::cli::output::Output;
 /// How often a defence that has nothing to tell says that it goes on.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Reports {
-    /// While every tick is confirmed, one line in so many seconds; 0 for a line every tick. Whatever else happens
+    /// While every tick is confirmed, one line in so many seconds (of several devices: one each, and one of the
+    /// whole); 0 for a line every tick. Whatever else happens
     /// is printed at once; --json and --verbose print every tick
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub(crate) report_every_s: u32,
+}
+
+impl Reports {
+    /// A line every tick.
+    pub(crate) const EVERY: Self = Self { report_every_s: 0 };
 }
 
 /// What was printed last.
@@ -29,7 +35,7 @@ pub(crate) struct Quiet {
 impl Quiet {
     /// For `out`: programs, and whoever wants to see every command, get every tick.
     pub(crate) fn new(every: Reports, out: Output) -> Self {
-        let every = if out.json || out.verbose { Reports { report_every_s: 0 } } else { every };
+        let every = if out.json || out.verbose { Reports::EVERY } else { every };
         Self { every: Duration::from_secs(u64::from(every.report_every_s)), said: None }
     }
 

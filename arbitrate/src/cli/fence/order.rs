@@ -46,8 +46,10 @@ pub(crate) fn run(a: &Fence, with: Options) -> Outcome {
     let mut lines = asked.wave(first, with)?;
     if !scouts.complete() {
         let rest = scouts.rest(&names);
+        let places = rest.iter().map(|(i, u)| (*i, u.device.clone())).collect();
         let later = unix_ms(SystemTime::now());
-        lines.extend(asked.wave(rest, with)?.into_iter().map(|(i, mut line)| {
+        let more = or_not_begun(asked.wave(rest, with), places);
+        lines.extend(more.into_iter().map(|(i, mut line)| {
             line.fields["decided_unix_ms"] = json!(later);
             (i, line)
         }));
@@ -167,6 +169,27 @@ fn unfenced(device: &str, said: Said) -> Line {
         "answer": said.answer, "next": said.next, "commands_sent": 0, "commands": [], "changed": false,
     });
     Line { said, text, fields }
+}
+
+/// What became of the second turn. The first has fenced by then: where this one could not even begin, its
+/// devices say so, and the receipt of the first is not lost over it.
+fn or_not_begun(
+    turn: Result<Vec<(usize, Line)>, Failure>,
+    devices: Vec<(usize, String)>,
+) -> Vec<(usize, Line)> {
+    turn.unwrap_or_else(|f| {
+        let line = |device: &str| {
+            let said = Said::new(
+                "unknown",
+                "not-begun",
+                format!("{}: {}; nothing was sent to this device", f.tried, f.answer),
+                "free resources on this host and repeat the fence for it; until it is proven take the victim for \
+                 one that writes there",
+            );
+            unfenced(device, said)
+        };
+        devices.iter().map(|(i, device)| (*i, line(device))).collect()
+    })
 }
 
 /// The exit code of several devices: unknown before refused before confirmed.
@@ -306,7 +329,8 @@ impl<'a> Asked<'a> {
                     "no key of it is registered on any of the devices; registered of this cluster: {}",
                     if there.is_empty() { "nobody".to_owned() } else { format!("node {}", there.join(", ")) }
                 ),
-                "check number and cluster name; if they are right, --force unregistered proves that it is kept out",
+                "check number and cluster name; if they are right, --force unregistered proves that it is kept out, and \
+                 with --drain reset that nothing of it is queued any more",
             ));
         }
         Ok(())
@@ -427,4 +451,26 @@ fn itself(a: &Fence, device: Option<&str>) -> Failure {
         answer,
         "fence it from another node; to leave a disk use `arbitrate unregister`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_turn_that_cannot_begin_is_unknown_and_loses_nobodys_line() {
+        let failed =
+            || Failure::new(Exit::Refused, "starting the threads", "no more threads", "nothing was sent");
+        let devices = vec![(1, "b".to_owned()), (3, "d".to_owned())];
+        let lines = or_not_begun(Err(failed()), devices.clone());
+        assert_eq!(lines.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1, 3]);
+        for ((_, line), name) in lines.iter().zip(["b", "d"]) {
+            assert_eq!(line.fields["device"], name);
+            assert_eq!((line.said.outcome, line.said.result), ("unknown", "not-begun"));
+            assert!(line.text.contains("no more threads; nothing was sent to this device"), "{}", line.text);
+        }
+        let lines: Vec<Line> = lines.into_iter().map(|(_, line)| line).collect();
+        assert_eq!(exit(&lines), Exit::Unknown);
+        assert!(or_not_begun(Ok(Vec::new()), devices).is_empty(), "what began says for itself how it ended");
+    }
 }

@@ -47,7 +47,8 @@ pub(crate) fn found_gone() -> Said {
         "it is kept out, read back; but its keys were absent before, and whether its queued commands were \
          aborted is not known"
             .into(),
-        "--drain reset ends them before anything uses the disk; --force queued, if an earlier receipt says \
+        "--drain reset (with --force unregistered where no key of it is left) ends them before anything uses the \
+         disk; --force queued, if an earlier receipt says \
          \"aborted\" for this device, or it never wrote there",
     )
 }
@@ -165,7 +166,8 @@ fn unknown(doubt: FenceDoubt, why: NoAnswer, path: &dyn Fn(usize) -> String) -> 
         FenceDoubt::Commands => (
             "commands-open",
             format!("it is kept out, read back; but whether its queued commands have ended is open: {why}"),
-            "repeat with --drain reset before anything uses the disk",
+            "repeat with --drain reset, and with --force unregistered where no key of it is left anywhere, before \
+             anything uses the disk",
         ),
         FenceDoubt::PathDiffers(p) => (
             "path-differs",

@@ -26,7 +26,7 @@ pub(crate) fn challenge(line: &Timeline, at: Instant, note: &LegacyNote) {
         LegacyNote::Waiting { window_end } => line.say(
             at,
             "waiting",
-            &format!("seen free; waiting {:.3} s for a defence", seconds(window_end)),
+            &format!("waiting {:.3} s for a defence", seconds(window_end)),
             json!({ "window_end_ms": millis(window_end.since(line.start)) }),
         ),
         LegacyNote::Reserving => {

@@ -11,7 +11,9 @@ use sd_notify::NotifyState;
 use serde_json::json;
 
 use super::words;
+use crate::cli::defend::quiet::{Quiet, Reports};
 use crate::cli::defend::ring::Reader;
+use crate::cli::output::Output;
 use crate::cli::timeline::{Timeline, millis};
 
 /// What the keeper tells.
@@ -41,9 +43,29 @@ pub(super) struct Log<'a> {
     pub(super) ready: bool,
     /// Ownership ended once: a majority that comes back is no ownership of this run.
     pub(super) ended: bool,
+    /// What was printed last of each device, and of the whole after them.
+    pub(super) quiet: Vec<Quiet>,
+}
+
+/// For so many devices and the whole.
+pub(super) fn quiet(devices: usize, every: Reports, out: Output) -> Vec<Quiet> {
+    (0..=devices).map(|_| Quiet::new(every, out)).collect()
 }
 
 impl Log<'_> {
+    /// Whether it is worth a line.
+    fn said(&mut self, at: Instant, note: &RaceNote) -> bool {
+        let place = match note {
+            RaceNote::Defence(i, DefenceNote::Confirmed { .. }) => *i,
+            RaceNote::Confirmed { .. } => self.names.len(),
+            _ => {
+                self.quiet.iter_mut().for_each(Quiet::other);
+                return true;
+            }
+        };
+        self.quiet.get_mut(place).is_none_or(|q| q.confirmed(at))
+    }
+
     pub(super) fn follow<T>(&mut self, reader: &Reader<Message>, thread: &std::thread::JoinHandle<T>) {
         let mut over = false;
         while !over {
@@ -70,7 +92,9 @@ impl Log<'_> {
                 if self.service == Service::Yes {
                     self.notify(note);
                 }
-                self.race(*at, note);
+                if self.said(*at, note) {
+                    self.race(*at, note);
+                }
             }
             Message::Sent(i, s) => self.timeline.out.talk(&crate::cli::words::sent(self.name(*i), s)),
             Message::Attention(at, i, s) => {
@@ -196,5 +220,37 @@ impl Log<'_> {
             _ => return,
         };
         let _ = sd_notify::notify(states);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arbitrate::key::ClusterId;
+    use arbitrate::protocol::Lease;
+
+    use super::*;
+
+    fn log(out: Output) -> Log<'static> {
+        let timeline = Timeline::new(Instant::default(), ClusterId::of_name("t"), out);
+        let quiet = quiet(2, Reports { report_every_s: 60 }, out);
+        Log { timeline, names: &["a", "b"], service: Service::No, ready: false, ended: false, quiet }
+    }
+
+    #[test]
+    fn confirmations_are_printed_first_after_a_change_and_now_and_then() {
+        let s = |n| Instant::default() + Duration::from_secs(n);
+        let lease = Lease { from: s(0), until: s(7) };
+        let on = |i| RaceNote::Defence(i, DefenceNote::Confirmed { lease, feed_before: s(0) });
+        let whole = RaceNote::Confirmed { until: s(7), feed_before: s(0) };
+        let mut people = log(Output { json: false, verbose: false });
+        for note in [on(0), on(1), whole] {
+            assert!(people.said(s(0), &note), "the first of each");
+            assert!((1..20).all(|i| !people.said(s(3 * i), &note)));
+            assert!(people.said(s(60), &note));
+        }
+        assert!(people.said(s(61), &RaceNote::GivingUp), "nothing but a confirmation is swallowed");
+        assert!(people.said(s(63), &on(1)) && people.said(s(63), &whole), "after a change it is news");
+        let mut programs = log(Output { json: true, verbose: false });
+        assert!((0..5).all(|i| programs.said(s(i), &on(0)) && programs.said(s(i), &whole)));
     }
 }

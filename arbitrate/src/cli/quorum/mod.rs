@@ -23,6 +23,7 @@ use crate::cli::args as cli;
 use crate::cli::challenge::{signals, store};
 use crate::cli::defend::keeper::open_watchdog;
 use crate::cli::defend::on_deposed::Prepared;
+use crate::cli::defend::quiet::Reports;
 use crate::cli::defend::ring;
 use crate::cli::exit::Exit;
 use crate::cli::node::Node;
@@ -50,7 +51,13 @@ pub(crate) fn challenge(a: &cli::Challenge, with: Options) -> Outcome {
     with.out.plan(&plan.0, plan.1);
     stage.forget_handovers()?;
     let race = Race::new(setup(&stage, weight, None));
-    let run = Run { service: Service::No, until: Until::Decided, watchdog: None, prepared: None };
+    let run = Run {
+        service: Service::No,
+        until: Until::Decided,
+        watchdog: None,
+        prepared: None,
+        reports: Reports::EVERY,
+    };
     race_on(stage, race, signals, run, with)
 }
 
@@ -73,7 +80,7 @@ pub(crate) fn defend(a: &cli::Defend, with: Options) -> Outcome {
         let held = take_over(&mut stage, &setup)?;
         Race::taking_over(setup, &held, clock::now())
     };
-    let run = Run { service: Service::Yes, until: Until::End, watchdog, prepared };
+    let run = Run { service: Service::Yes, until: Until::End, watchdog, prepared, reports: a.reports };
     race_on(stage, race, signals, run, with)
 }
 
@@ -148,6 +155,7 @@ struct Run {
     until: Until,
     watchdog: Option<Watchdog>,
     prepared: Option<Prepared>,
+    reports: Reports,
 }
 
 fn race_on(
@@ -182,8 +190,15 @@ fn race_on(
     } else {
         || {}
     };
-    let mut log =
-        Log { timeline, names: &stage.names.clone(), service: run.service, ready: false, ended: false };
+    let quiet = log::quiet(stage.names.len(), run.reports, with.out);
+    let mut log = Log {
+        timeline,
+        names: &stage.names.clone(),
+        service: run.service,
+        ready: false,
+        ended: false,
+        quiet,
+    };
     for (i, mut finder) in stage.finders().into_iter().enumerate() {
         let start = if held.get(i) == Some(&true) { Start::Held(finder.handles()) } else { Start::Find };
         all.attend(i, finder, start, prepare).map_err(|e| failed(e.to_string()))?;
