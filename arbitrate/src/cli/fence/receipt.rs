@@ -5,7 +5,7 @@ use arbitrate::codec::pr::Abort;
 use arbitrate::device::Delivery;
 use arbitrate::device::classify::classify;
 use arbitrate::key::{ClusterId, Key};
-use arbitrate::protocol::fence::{FenceEnd, FenceOrder, PathProof, SilentPaths};
+use arbitrate::protocol::fence::{FenceEnd, FenceOrder, PathProof, SilentPaths, Victim};
 use arbitrate::runtime::executor::Sent;
 use arbitrate::runtime::fence::{Action, Entry, Report, Seen};
 use arbitrate::time::Instant;
@@ -195,13 +195,22 @@ impl Queue {
 /// an abort, or by one whose answer was lost.
 fn queue(r: &Report, order: &FenceOrder) -> Queue {
     let confirmed = matches!(r.end, FenceEnd::Confirmed(_));
+    let aborted = r
+        .before()
+        .is_some_and(|b| b.more == 0 && each_key_went_by_our_hand(&order.victim, &b.keys, &r.removed));
     match order.abort {
         _ if r.drained => Queue::Reset,
         Abort::No => Queue::NotAsked,
         // Confirmed means that no PREEMPT AND ABORT of this fence is without an answer.
-        Abort::Yes if confirmed && !r.removed.is_empty() => Queue::Aborted,
+        Abort::Yes if confirmed && aborted => Queue::Aborted,
         Abort::Yes => Queue::Unknown,
     }
+}
+
+/// Whether the victim was registered and every key of it that was seen went by a PREEMPT AND ABORT of ours: of one
+/// that met a conflict, because somebody else had removed it, nothing is known.
+fn each_key_went_by_our_hand(victim: &Victim, before: &[Key], removed: &[Key]) -> bool {
+    !removed.is_empty() && before.iter().filter(|k| victim.owns(**k)).all(|k| removed.contains(k))
 }
 
 /// What one end is called on a line of its own.
@@ -252,4 +261,24 @@ pub(crate) fn hex(b: &[u8]) -> String {
         let _ = write!(s, "{x:02x}");
         s
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use arbitrate::key::NodeNumber;
+
+    use super::*;
+
+    #[test]
+    fn a_key_somebody_else_removed_was_not_aborted_by_us() {
+        let cluster = ClusterId::from_u32(0xdead_beef);
+        let victim = Victim::Node(cluster, NodeNumber::new(2).unwrap());
+        let [a, b, own] =
+            [0xdead_beef_0200_0001, 0xdead_beef_0200_0002, 0xdead_beef_0100_0001].map(Key::from_u64);
+        let ours = |before: &[Key], removed: &[Key]| each_key_went_by_our_hand(&victim, before, removed);
+        assert!(ours(&[own, a, b, a], &[a, b]));
+        assert!(ours(&[own, a], &[a, b]), "a life that came meanwhile went too");
+        assert!(!ours(&[own, a, b], &[a]), "b met a conflict");
+        assert!(!ours(&[own], &[]), "it was gone before");
+    }
 }
