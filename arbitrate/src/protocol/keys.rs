@@ -67,3 +67,18 @@ impl Lives {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_ghosts_the_last_ones_are_kept_in_their_order() {
+        let all: Vec<Key> = (1..=40).map(Key::from_u64).collect();
+        let node = NodeNumber::new(1).unwrap();
+        let lives = |n| Lives::new(ClusterId::from_u32(0xc1), node, &all[..n]);
+        assert_eq!(lives(0).ghosts(), []);
+        assert_eq!(lives(MAX_LIVES).ghosts(), &all[..MAX_LIVES]);
+        assert_eq!(lives(40).ghosts(), &all[40 - MAX_LIVES..]);
+    }
+}

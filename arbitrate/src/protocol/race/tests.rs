@@ -5,6 +5,7 @@ use super::*;
 mod alone;
 mod bed;
 mod chance;
+mod exact;
 mod lost;
 mod rivals;
 #[cfg(feature = "teeth")]

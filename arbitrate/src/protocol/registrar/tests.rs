@@ -8,6 +8,8 @@ use crate::protocol::testbed::{A, B, KIND, settled};
 use crate::protocol::timing::Profile;
 use std::time::Duration;
 
+mod exact;
+
 const HOLDER: NexusId = NexusId(1);
 const PATH: NexusId = NexusId(2);
 const OTHER: NexusId = NexusId(3);

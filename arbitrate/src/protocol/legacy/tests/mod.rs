@@ -3,6 +3,7 @@
 mod bed;
 mod challenge;
 mod defence;
+mod exact;
 #[cfg(feature = "teeth")]
 mod teeth;
 mod two;
