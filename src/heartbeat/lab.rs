@@ -6,5 +6,5 @@
 mod pair;
 mod spread;
 
-pub use pair::{Measured, Settings, measure};
+pub use pair::{MeasureError, Measured, Settings, measure};
 pub use spread::Spread;
