@@ -131,6 +131,7 @@ fn a_success_at_the_end_of_its_budget_owns_nothing_yet() {
         bed.now = bed.now + BUDGET - early;
         run.event(&bed, Event::Reply(Reply::Good));
         assert_eq!(matches!(run.next, Next::End(LegacyEnd::Won { .. })), won, "{:?}", run.next);
+        assert!(won || waits(run.next) > bed.now, "the next one in its rhythm");
     }
 }
 

@@ -144,3 +144,25 @@ fn a_device_whose_challenge_failed_is_looked_for_one_window_later() {
     let now = race.seats[0].retry_at.unwrap() - WINDOW;
     assert_eq!(now.since(Instant::default()), Bed::new(1, 25).now.since(Instant::default()) + SECOND);
 }
+
+/// Won one after the other, the devices tick in one beat all the same.
+#[test]
+fn devices_that_wait_wait_for_the_same_moment() {
+    let mut bed = holding_all(26, None);
+    let waits = |b: &Bed| (0..3).all(|d| matches!(b.race(0).next(d), SeatNext::Wait(_)));
+    assert!(bed.run_until(SECOND, waits));
+    let beats = [0, 1, 2].map(|d| bed.race(0).next(d));
+    assert_eq!(beats, [beats[0]; 3]);
+}
+
+/// A majority older than a tick's budget comes too late to feed a watchdog: it is confirmed anew first.
+#[test]
+fn a_majority_may_own_only_while_it_is_fresh_enough_to_feed() {
+    let bed = holding_all(27, Some(Duration::from_secs(5)));
+    let mut race = bed.race(0).clone();
+    let stale = race.majority_since(bed.now).unwrap() + race.setup.timing.tick_budget();
+    assert!(race.may_own(stale - NANO));
+    assert!(!race.may_own(stale));
+    race.setup.watchdog = None;
+    assert!(race.may_own(stale), "nothing to feed");
+}
