@@ -69,18 +69,7 @@ fn a_dry_run_changes_nothing() {
 fn a_refusal_undoes_what_was_changed_before() {
     let Some(net) = Net::build() else { return };
     // IPv6 is off on the link: the kernel takes the first address and refuses the second.
-    let off = std::process::Command::new("ip")
-        .args([
-            "netns",
-            "exec",
-            &net.host(A),
-            "sh",
-            "-c",
-            "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6",
-        ])
-        .status()
-        .unwrap();
-    assert!(off.success());
+    net.sh(A, "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6");
     let (code, text) = net.netident(A, &format!("take {BOTH}"));
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("2001:db8::10/64 on eth0") && text.contains("is undone again"), "{text}");
@@ -111,12 +100,9 @@ fn what_cannot_be_is_refused_in_words() {
 fn the_first_address_of_a_subnet_is_not_taken_from_under_others() {
     let Some(net) = Net::build() else { return };
     let set = |v: &str| {
-        let sh = format!(
-            "echo {v} >/proc/sys/net/ipv4/conf/eth0/promote_secondaries; echo {v} >/proc/sys/net/ipv4/conf/all/promote_secondaries"
-        );
-        let done =
-            std::process::Command::new("ip").args(["netns", "exec", &net.host(A), "sh", "-c", &sh]).status();
-        assert!(done.unwrap().success());
+        for which in ["eth0", "all"] {
+            net.sh(A, &format!("echo {v} >/proc/sys/net/ipv4/conf/{which}/promote_secondaries"));
+        }
     };
     set("0");
     let (code, text) = net.netident(A, "take --address 198.51.100.1/24@eth0");

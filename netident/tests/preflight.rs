@@ -8,18 +8,11 @@ use common::{A, Net};
 
 const BOTH: &str = "--address 192.0.2.10/24@eth0 --address 2001:db8::10/64@eth0";
 
-fn sh(net: &Net, script: &str) {
-    let done =
-        std::process::Command::new("ip").args(["netns", "exec", &net.host(A), "sh", "-ec", script]).output();
-    let done = done.unwrap();
-    assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
 /// Writes what `mend` says, as `sysctl -w` would.
 fn mend(net: &Net, said: &str) {
     let pairs = said.strip_prefix("sysctl -w ").unwrap_or_else(|| panic!("{said}"));
     for (name, value) in pairs.split_whitespace().filter_map(|w| w.trim_end_matches(',').split_once('=')) {
-        sh(net, &format!("echo {value} >/proc/sys/{}", name.replace('.', "/")));
+        net.sh(A, &format!("echo {value} >/proc/sys/{}", name.replace('.', "/")));
     }
 }
 
@@ -46,9 +39,9 @@ fn every_setting_that_bites_is_seen_and_what_is_said_mends_it() {
         ("keep-addr-on-down", "ipv6/conf/eth0/keep_addr_on_down", "0", "warn", 0),
         ("nonlocal-bind", "ipv4/ip_nonlocal_bind", "1", "warn", 0),
     ] {
-        sh(&net, &format!("echo {bad} >/proc/sys/net/{path}"));
+        net.sh(A, &format!("echo {bad} >/proc/sys/net/{path}"));
         if trap == "promote-secondaries" {
-            sh(&net, "echo 0 >/proc/sys/net/ipv4/conf/all/promote_secondaries");
+            net.sh(A, "echo 0 >/proc/sys/net/ipv4/conf/all/promote_secondaries");
         }
         let (got, f) = finding(&net, trap);
         assert_eq!((got, f["verdict"].as_str()), (code, Some(verdict)), "{f}");

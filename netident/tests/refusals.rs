@@ -128,17 +128,7 @@ fn missing_rights_are_named() {
 #[test]
 fn a_link_without_ipv6_is_no_want_of_rights() {
     let Some(net) = Net::build() else { return };
-    let off = std::process::Command::new("ip")
-        .args([
-            "netns",
-            "exec",
-            &net.host(A),
-            "sh",
-            "-c",
-            "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6",
-        ])
-        .status();
-    assert!(off.unwrap().success());
+    net.sh(A, "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6");
     let (code, text) = net.netident(A, "take --address 2001:db8::10/64@eth0");
     assert!(code == 1 && text.contains("disable_ipv6=0") && !text.contains("CAP_NET"), "{text}");
 }

@@ -120,6 +120,13 @@ impl Net {
         ip(&all)
     }
 
+    /// A shell's script in a host, which must succeed.
+    pub(crate) fn sh(&self, host: &str, script: &str) {
+        let inside = ["netns", "exec", &self.host(host), "sh", "-ec", script].map(str::to_owned);
+        let done = Command::new("ip").args(inside).output().unwrap();
+        assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Runs netident in a host: exit code, and what it printed on both streams.
     pub(crate) fn netident(&self, host: &str, arguments: &str) -> (i32, String) {
         let done = Command::new("ip")
