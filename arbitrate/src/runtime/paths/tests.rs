@@ -89,6 +89,14 @@ impl Stage {
     }
 
     /// A lease from now on, as a tick begun now gives it.
+    /// Leases until so many paths are registered.
+    fn until_keys(&self, paths: usize, end: Instant) {
+        while self.keys() < paths && now() < end {
+            self.lease_a_while();
+            self.board.wait(now() + Duration::from_millis(20));
+        }
+    }
+
     fn lease_a_while(&self) {
         let spec = Timing::profile(Profile::Fast).spec();
         let from = now();
@@ -165,10 +173,7 @@ fn a_clean_end_takes_every_further_path_off_first() {
     let mut s = Stage::new(&[1, 2, 3]);
     s.until(2, &REGISTERED);
     let end = now() + PATIENCE;
-    while s.keys() < 3 && now() < end {
-        s.lease_a_while();
-        s.board.wait(now() + Duration::from_millis(20));
-    }
+    s.until_keys(3, end);
     assert_eq!(s.keys(), 3);
     s.paths.leave();
     s.board.leave();
@@ -185,10 +190,7 @@ fn a_clean_end_over_another_path_never_lets_the_reservation_go() {
     let mut s = Stage::new(&[1, 2, 3]);
     s.until(2, &REGISTERED);
     let end = now() + PATIENCE;
-    while s.keys() < 3 && now() < end {
-        s.lease_a_while();
-        s.board.wait(now() + Duration::from_millis(20));
-    }
+    s.until_keys(3, end);
     let mut watch = spec(&s.dir, 9).open().unwrap();
     let held = holders(watch.as_mut());
     assert!(held.is_some());
