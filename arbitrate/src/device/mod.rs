@@ -10,6 +10,7 @@ pub mod record;
 pub mod retry;
 pub mod sg;
 pub mod sim;
+pub(crate) mod words;
 
 use std::time::Duration;
 

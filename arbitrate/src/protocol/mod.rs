@@ -16,6 +16,7 @@ mod rules;
 mod testbed;
 mod timing;
 mod wire;
+mod words;
 
 pub use challenger::{ChallengeEnd, ChallengeNote, ChallengeSetup, Challenger, Cleanup, Doubt, Refusal};
 pub use defender::{
