@@ -1,7 +1,7 @@
 //! `palisade`: what ties arbitration, network identity and service groups together.
 //!
-//! So far two commands: `demo`, which shows arbitration at work on an embedded disk, and `heartbeat`, which
-//! measures the loop that tells when to arbitrate.
+//! So far `demo`, which shows arbitration at work on an embedded disk, `heartbeat`, which measures the loop that tells
+//! when to arbitrate, and `quorum`, which makes a disk a cluster's.
 
 mod cli;
 mod demo;
@@ -27,12 +27,15 @@ enum Command {
     },
     /// The heartbeat loop by itself, on lab hardware
     Heartbeat(cli::heartbeat::HeartbeatArgs),
+    /// Quorum devices: format one, show what stands on one
+    Quorum(cli::quorum::QuorumArgs),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().command {
         Command::Demo { profile } => demo::run(&profile),
         Command::Heartbeat(args) => cli::heartbeat::run(&args),
+        Command::Quorum(args) => return ExitCode::from(cli::quorum::run(&args).code()),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

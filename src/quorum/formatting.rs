@@ -1,0 +1,235 @@
+//! From a disk to a quorum device: what is refused, the writes in their order, and the proof.
+//!
+//! The superblocks go first and come last: a formatting that is cut short leaves no quorum device. Must never write
+//! over anything of others, nor while anybody is registered.
+
+use arbitrate::codec::quorum::{
+    BlockLen, ClusterName, ClusterUuid, Head, Record, Superblock, Tenure, UNIT, Units,
+};
+use arbitrate::key::{ClusterId, Key};
+
+use super::content::{BEGINNING, Content, Foreign};
+use super::disk::{Disk, DiskError, Survey};
+
+/// The first unit that is written; unit 0 is left to boot sectors.
+const FIRST: u32 = 1;
+
+/// What the operator said may be replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Replace {
+    /// Nothing.
+    Nothing,
+    /// The quorum device of the cluster of this name.
+    Cluster(String),
+    /// A formatting that was cut short.
+    Unfinished,
+}
+
+/// Why a disk is not formatted. Nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// This host uses it.
+    #[error("this host uses it: {}", .0.join(", "))]
+    Held(Vec<String>),
+    /// Somebody is registered or holds it.
+    #[error("{}", registered(.keys, *.reserved))]
+    Registered {
+        /// Who.
+        keys: Vec<Key>,
+        /// Whether there is a reservation.
+        reserved: bool,
+    },
+    /// Something of others stands on it.
+    #[error("{}", foreign(.0))]
+    Foreign(Foreign),
+    /// It is a quorum device, and it was not said that it may be replaced.
+    #[error("it is the quorum device of cluster '{0}'")]
+    Quorum(String),
+    /// Something of ours without a superblock, and it was not said that it may be replaced.
+    #[error("it holds part of a quorum device: a formatting that was cut short, or damage")]
+    Unfinished,
+    /// It is not what was to be replaced.
+    #[error("there is no quorum device of cluster '{0}' on it to replace")]
+    NothingToReplace(String),
+}
+
+impl Refused {
+    /// What the operator does next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Held(_) => "free it first (`lsblk` shows what stands on it), or name another disk".into(),
+            Self::Registered { .. } => {
+                "stop the cluster that uses it; `arbitrate inspect` shows who is registered, `arbitrate clear-stale` removes the keys of dead lives".into()
+            }
+            Self::Foreign(_) => {
+                "name another disk. If nobody needs what is on this one, make it blank yourself (`wipefs -a` and `blkdiscard -z`, or dd from /dev/zero over its first 4 MiB and last 1 MiB)".into()
+            }
+            Self::Quorum(name) => {
+                format!("if that cluster is given up, add `--replace {name}`; its log is lost")
+            }
+            Self::Unfinished => "if no cluster uses it, add `--replace-unfinished`".into(),
+            Self::NothingToReplace(_) => {
+                "leave --replace out, or look with `palisade quorum show` at what is on it".into()
+            }
+        }
+    }
+}
+
+fn registered(keys: &[Key], reserved: bool) -> String {
+    let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    match (keys.is_empty(), reserved) {
+        (false, true) => format!("it is reserved, and registered are {}", keys.join(", ")),
+        (false, false) => format!("registered on it are {}", keys.join(", ")),
+        _ => "it is reserved".into(),
+    }
+}
+
+fn foreign(f: &Foreign) -> String {
+    let what = if f.known.is_empty() {
+        "data that this program does not know".to_owned()
+    } else {
+        f.known.join(" and ")
+    };
+    format!("it holds {what} (first at byte {})", f.first_byte)
+}
+
+/// Whether a disk may be formatted.
+///
+/// # Errors
+/// [`Refused`].
+pub fn admit(survey: &Survey, users: &[String], replace: &Replace) -> Result<(), Refused> {
+    if !users.is_empty() {
+        return Err(Refused::Held(users.to_vec()));
+    }
+    if !survey.keys.is_empty() || survey.reserved {
+        return Err(Refused::Registered { keys: survey.keys.clone(), reserved: survey.reserved });
+    }
+    match (&survey.content, replace) {
+        (Content::Foreign(f), _) => Err(Refused::Foreign(f.clone())),
+        (Content::Quorum(s), Replace::Cluster(name)) if s.name.as_str() == name => Ok(()),
+        (_, Replace::Cluster(name)) => Err(Refused::NothingToReplace(name.clone())),
+        (Content::Quorum(s), _) => Err(Refused::Quorum(s.name.to_string())),
+        (Content::Unfinished, Replace::Unfinished) | (Content::Blank, _) => Ok(()),
+        (Content::Unfinished, Replace::Nothing) => Err(Refused::Unfinished),
+    }
+}
+
+/// Why a formatting did not end well. Something may have been written.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// A command failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Reading back shows something else than was written.
+    #[error("reading back shows something else than was written: {0:?}")]
+    Contradiction(Box<Content>),
+    /// The head cannot be read back.
+    #[error("the tenures cannot be read back: {0}")]
+    Head(arbitrate::codec::DecodeError),
+}
+
+/// Formats an admitted disk, and reads it back.
+///
+/// # Errors
+/// [`FormatError`]: then it is a quorum device or not, and `palisade quorum show` tells.
+pub fn format(disk: &mut Disk, block_len: BlockLen, new: &Superblock) -> Result<(), FormatError> {
+    let zeros = vec![0; BEGINNING - UNIT];
+    disk.write(FIRST, block_len, &zeros)?;
+    let tenure = Record::Tenure(Tenure::NONE);
+    disk.write(tenure.units().first, block_len, &tenure.emit(new.uuid))?;
+    let copy = new.emit();
+    disk.write(Units::SUPERBLOCKS.first, block_len, &[copy, copy].concat())?;
+    prove(disk, block_len, new)
+}
+
+fn prove(disk: &mut Disk, block_len: BlockLen, new: &Superblock) -> Result<(), FormatError> {
+    let found = disk.survey()?.content;
+    if found != Content::Quorum(*new) {
+        return Err(FormatError::Contradiction(Box::new(found)));
+    }
+    let head = disk.read(Units::HEAD, block_len)?;
+    let head = Head::parse(&head, new.uuid).map_err(FormatError::Head)?;
+    if head.tenure != Tenure::NONE || head.damaged {
+        return Err(FormatError::Contradiction(Box::new(found)));
+    }
+    Ok(())
+}
+
+/// The superblock of a new cluster; `None` for a name that is empty or too long.
+#[must_use]
+pub fn superblock(name: &str, uuid: ClusterUuid) -> Option<Superblock> {
+    let short = ClusterName::from(name).ok().filter(|n| !n.is_empty())?;
+    Some(Superblock { uuid, cluster: ClusterId::of_name(name), name: short })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arbitrate::codec::quorum::BlockLen;
+
+    fn survey(content: Content) -> Survey {
+        Survey {
+            identity: "naa.1".into(),
+            product: "TEST DISK".into(),
+            blocks: 131_072,
+            block_len: BlockLen::SMALLEST,
+            bytes: 64 << 20,
+            keys: vec![],
+            reserved: false,
+            content,
+        }
+    }
+
+    fn quorum(name: &str) -> Content {
+        Content::Quorum(superblock(name, ClusterUuid([1; 16])).unwrap())
+    }
+
+    #[test]
+    fn only_a_blank_disk_that_nobody_uses_is_admitted_without_a_word() {
+        let blank = survey(Content::Blank);
+        assert_eq!(admit(&blank, &[], &Replace::Nothing), Ok(()));
+        let held = admit(&blank, &["vg-data (dm-3)".into()], &Replace::Nothing);
+        assert_eq!(held, Err(Refused::Held(vec!["vg-data (dm-3)".into()])));
+        let key = Key::from_u64(5);
+        let used = Survey { keys: vec![key], ..survey(Content::Blank) };
+        let refused = Refused::Registered { keys: vec![key], reserved: false };
+        assert_eq!(admit(&used, &[], &Replace::Nothing), Err(refused));
+        let reserved = Survey { reserved: true, ..survey(Content::Blank) };
+        let refused = Refused::Registered { keys: vec![], reserved: true };
+        assert_eq!(admit(&reserved, &[], &Replace::Nothing), Err(refused));
+    }
+
+    #[test]
+    fn a_cluster_is_replaced_by_its_own_name_only() {
+        let ours = survey(quorum("prod"));
+        assert_eq!(admit(&ours, &[], &Replace::Nothing), Err(Refused::Quorum("prod".into())));
+        assert_eq!(admit(&ours, &[], &Replace::Unfinished), Err(Refused::Quorum("prod".into())));
+        let other = Replace::Cluster("test".into());
+        assert_eq!(admit(&ours, &[], &other), Err(Refused::NothingToReplace("test".into())));
+        assert_eq!(admit(&ours, &[], &Replace::Cluster("prod".into())), Ok(()));
+        let blank = survey(Content::Blank);
+        assert_eq!(admit(&blank, &[], &other), Err(Refused::NothingToReplace("test".into())));
+    }
+
+    #[test]
+    fn what_is_of_others_is_replaced_by_nobody() {
+        let f = Foreign { known: vec!["an XFS filesystem"], first_byte: 0 };
+        let foreign = survey(Content::Foreign(f.clone()));
+        for replace in [Replace::Nothing, Replace::Unfinished, Replace::Cluster("prod".into())] {
+            assert_eq!(admit(&foreign, &[], &replace), Err(Refused::Foreign(f.clone())));
+        }
+        assert_eq!(Refused::Foreign(f).to_string(), "it holds an XFS filesystem (first at byte 0)");
+        let unfinished = survey(Content::Unfinished);
+        assert_eq!(admit(&unfinished, &[], &Replace::Nothing), Err(Refused::Unfinished));
+        assert_eq!(admit(&unfinished, &[], &Replace::Unfinished), Ok(()));
+    }
+
+    #[test]
+    fn a_name_must_fit() {
+        let uuid = ClusterUuid([1; 16]);
+        assert!(superblock("", uuid).is_none());
+        assert!(superblock(&"x".repeat(65), uuid).is_none());
+        assert_eq!(superblock("prod", uuid).unwrap().name.as_str(), "prod");
+    }
+}
