@@ -2,12 +2,17 @@
 
 use crate::codec::block::{Capacity10, Capacity16};
 use crate::codec::inquiry::{Peripheral, STANDARD_INQUIRY_LEN, StandardInquiry};
+use crate::codec::opcode;
 use crate::codec::pr::{
-    Capabilities, FullStatusView, Generation, Holder, InAction, OutAction, ReadReservation, Reread,
-    ReservationType, Step, TransportId,
+    AllTargetPorts, Aptpl, Capabilities, FullStatusView, Generation, Holder, InAction, OutAction,
+    PrOutRequest, ReadReservation, RegisterPorts, Reread, ReservationType, Step, TransportId,
 };
-use crate::codec::vpd::{Designator, DesignatorId, DeviceIdentification, SupportedPages, UnitSerialNumber};
-use crate::codec::{DecodeError, Sense, SenseKey, Status, Text};
+use crate::codec::quorum::{HEAD_LEN, Units};
+use crate::codec::vpd::{
+    Association, CodeSet, Designator, DesignatorId, DeviceIdentification, Eui64, LuIdentity, Naa,
+    SupportedPages, UnitSerialNumber,
+};
+use crate::codec::{Cdb, DecodeError, RequestError, Sense, SenseKey, Status, Text};
 use crate::key::Key;
 
 /// SPC-4, table 43.
@@ -263,4 +268,166 @@ fn a_transport_id_that_is_not_understood_is_kept_to_the_byte() {
     b[0] = 0x4f;
     let Ok((TransportId::Other(raw), 24)) = TransportId::parse(&b) else { panic!("understood") };
     assert_eq!(raw.as_bytes(), b);
+}
+
+/// All that names a logical unit, from the best to the poorest.
+#[test]
+fn every_kind_of_name_has_its_own_rank() {
+    let naa = |n: u8| {
+        let mut b = vec![n << 4; if n == 6 { 16 } else { 8 }];
+        b[1] = 1;
+        DesignatorId::Naa(Naa::from_bytes(&b).unwrap())
+    };
+    let eui = |len| DesignatorId::Eui64(Eui64::from_bytes(&vec![2; len]).unwrap());
+    let t10 = |specific: &[u8]| DesignatorId::T10 { vendor: Text::new("V"), specific: specific.to_vec() };
+    let by_rank = [
+        naa(6),
+        naa(5),
+        naa(2),
+        naa(3),
+        eui(16),
+        eui(12),
+        eui(8),
+        DesignatorId::ScsiName("iqn.a:b".to_owned()),
+        DesignatorId::Uuid([7; 16]),
+        t10(b"x"),
+    ];
+    let lu = |id: &DesignatorId| Designator {
+        association: Association::LogicalUnit,
+        code_set: CodeSet::Binary,
+        protocol: None,
+        id: id.clone(),
+    };
+    for (n, better) in by_rank.iter().enumerate() {
+        assert_eq!(LuIdentity::best(&[lu(better)]).unwrap().as_str(), better.to_string());
+        for poorer in &by_rank[n + 1..] {
+            let best = LuIdentity::best(&[lu(poorer), lu(better)]).unwrap();
+            assert_eq!(best.as_str(), better.to_string(), "beside {poorer}");
+        }
+    }
+    for none in [DesignatorId::ScsiName(String::new()), t10(b"  "), DesignatorId::TargetPortGroup(1)] {
+        assert_eq!(LuIdentity::best(&[lu(&none)]), None);
+    }
+}
+
+/// As they stand in JSON, by SPC-4 table 460.
+#[test]
+fn every_kind_of_designator_has_its_name() {
+    let kinds = [
+        "vendor-specific",
+        "t10",
+        "eui-64",
+        "naa",
+        "relative-target-port",
+        "target-port-group",
+        "logical-unit-group",
+        "md5",
+        "scsi-name",
+        "protocol-specific-port",
+        "uuid",
+        "other",
+    ];
+    let lens = [4, 8, 8, 8, 4, 4, 4, 16, 4, 8, 18, 4];
+    for ((kind, name), len) in (0u8..).zip(kinds).zip(lens) {
+        let mut b = vec![if kind == 8 { 3 } else { 1 }, kind, 0, len];
+        b.resize(4 + usize::from(len), 0);
+        b[4] = match kind {
+            3 => 0x50,
+            8 => b'x',
+            _ => 0x10,
+        };
+        assert_eq!(Designator::parse(&b).unwrap().0.id.kind_name(), name);
+    }
+}
+
+/// LIO ends the vendor's part with nulls, which are no part of the name; others' bytes are all told.
+#[test]
+fn a_vendors_name_is_told_as_text_where_it_is_text() {
+    let told = |specific: &[u8]| {
+        DesignatorId::T10 { vendor: Text::new("V"), specific: specific.to_vec() }.to_string()
+    };
+    assert_eq!(told(b"a b\0\0"), "t10.V.a b");
+    assert_eq!(told(b"ab"), "t10.V.ab");
+    assert_eq!(told(b"\0\0"), "t10.V.");
+    assert_eq!(told(b"a\0b\0"), "t10.V.0x61006200");
+    assert_eq!(told(b"a\xe9"), "t10.V.0x61e9");
+}
+
+/// A code set of our own making does not reach into the protocol's half of the byte.
+#[test]
+fn an_undefined_code_set_keeps_to_its_half_of_the_byte() {
+    for (code_set, byte) in
+        [(CodeSet::Other(0x0e), 0x6e), (CodeSet::Other(0xfe), 0x6e), (CodeSet::Utf8, 0x63)]
+    {
+        let id = DesignatorId::VendorSpecific(vec![1]);
+        let d = Designator { association: Association::LogicalUnit, code_set, protocol: Some(6), id };
+        let mut b = Vec::new();
+        d.emit(&mut b).unwrap();
+        assert_eq!(b, [byte, 0x80, 0, 1, 1]);
+    }
+}
+
+/// CDB usage data (SPC-4 6.35.3) of the commands whose rows are made by a function, to the byte.
+#[test]
+fn the_usage_data_of_reads_writes_and_reservations_is_the_standards() {
+    let usage = |cdb: &[u8]| opcode::lookup(&Cdb::from_slice(cdb).unwrap()).unwrap().usage;
+    let ten = |code: u8| usage(&[code, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(ten(0x28), [0x28, 0xe8, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0]);
+    assert_eq!(ten(0x2a), [0x2a, 0xe8, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0]);
+    for code in [0x88, 0x8a] {
+        let mut cdb = [0; 16];
+        cdb[0] = code;
+        let [lba, blocks] = [[0xff; 8].as_slice(), &[0xff; 4]];
+        assert_eq!(usage(&cdb), [&[code, 0xe8], lba, blocks, &[0, 0]].concat());
+    }
+    for action in 0..4 {
+        let mut cdb = [0x5e, action, 0, 0, 0, 0, 0, 0, 0, 0];
+        cdb[8] = 8;
+        assert_eq!(usage(&cdb), [0x5e, action, 0, 0, 0, 0, 0, 0xff, 0xff, 0]);
+    }
+    for (action, scope_and_type) in
+        [(0, 0), (1, 255), (2, 255), (3, 0), (4, 255), (5, 255), (6, 0), (7, 0), (8, 255)]
+    {
+        let cdb = [0x5f, action, 0, 0, 0, 0, 0, 0, 24, 0];
+        assert_eq!(usage(&cdb), [0x5f, action, scope_and_type, 0, 0, 0xff, 0xff, 0xff, 0xff, 0]);
+    }
+}
+
+/// 223 bytes of name, `,i,0x`, 12 digits and a null make 241, padded 244; nothing longer can be.
+#[test]
+fn the_longest_iscsi_transport_id_is_read_and_nothing_longer() {
+    let name = format!("iqn.{}", "a".repeat(219));
+    let id: TransportId = format!("{name},i,0x00023d000001").parse().unwrap();
+    let b = id.emit();
+    assert_eq!((b.len(), &b[2..4]), (248, [0, 244].as_slice()));
+    assert_eq!(TransportId::parse(&b), Ok((id, 248)));
+    let mut longer = b;
+    longer[3] = 248;
+    longer.resize(252, 0);
+    let refused = DecodeError::Length { what: "iSCSI TransportID", claimed: 248 };
+    assert_eq!(TransportId::parse(&longer), Err(refused));
+}
+
+/// SPC-4 table 211: the TransportIDs begin at byte 28, and a list that ends before them is too short.
+#[test]
+fn transport_ids_stand_behind_twenty_eight_bytes() {
+    let ports = RegisterPorts {
+        own: Key::default(),
+        new: Key::from_u64(1),
+        aptpl: Aptpl::No,
+        all_target_ports: AllTargetPorts::No,
+        ports: vec!["sas:5000c500a1b2c3d4".parse().unwrap()],
+    };
+    let b = ports.emit();
+    assert_eq!((b.len(), &b[24..28], b[28]), (28 + 24, [0, 0, 0, 24].as_slice(), 0x06));
+    let cdb = ports.cdb();
+    assert_eq!(PrOutRequest::parse(&cdb, &b), Ok(PrOutRequest::RegisterPorts(ports)));
+    let short = Cdb::from_slice(&[0x5f, 0, 0, 0, 0, 0, 0, 0, 27, 0]).unwrap();
+    assert_eq!(PrOutRequest::parse(&short, &b[..27]), Err(RequestError::ListLength { have: 27, need: 28 }));
+}
+
+/// The head of a quorum device: two tenures and a mark, a unit of 4 KiB each.
+#[test]
+fn the_head_is_three_units() {
+    assert_eq!((HEAD_LEN, Units::HEAD.len()), (12_288, 12_288));
 }

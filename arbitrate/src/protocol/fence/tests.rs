@@ -41,6 +41,8 @@ struct Bed {
     no_full_status: bool,
     /// What a reset does: nothing here but to be asked.
     resets: u32,
+    /// How often the fence was told something: a bound, so that no test is without end.
+    turns: u32,
 }
 
 impl Bed {
@@ -80,6 +82,8 @@ impl Bed {
 
     /// Sends what `next` asks for and tells the fence what came back, or waits and wakes it.
     fn turn(&mut self, f: &mut Fencer, next: FenceNext, fate: Fate) -> FenceNext {
+        self.turns += 1;
+        assert!(self.turns < 1000, "a fence without end: {:#?}", self.sent);
         let (path, command, deadline) = match next {
             FenceNext::Issue { path, command, deadline } => (path, command, deadline),
             FenceNext::Wait(until) => {
@@ -137,7 +141,7 @@ impl Bed {
     /// Runs to the end; `fate` says what becomes of each command, by its number from 0.
     fn run(&mut self, f: &mut Fencer, mut fate: impl FnMut(usize, &FenceCommand) -> Fate) -> FenceEnd {
         let mut next = f.start(self.now);
-        for _ in 0..1000 {
+        loop {
             let fated = match &next {
                 FenceNext::End(e) => return *e,
                 FenceNext::Issue { command, .. } => fate(self.sent.len(), command),
@@ -145,7 +149,6 @@ impl Bed {
             };
             next = self.turn(f, next, fated);
         }
-        panic!("a fence without end: {:#?}", self.sent)
     }
 
     fn fence(&mut self, order: &FenceOrder, paths: usize) -> (Fencer, FenceEnd) {

@@ -5,6 +5,7 @@ use super::*;
 mod alone;
 mod bed;
 mod chance;
+mod crafted;
 mod exact;
 mod lost;
 mod rivals;

@@ -185,7 +185,7 @@ impl Race {
         self.after_defence(i, &step, now, out);
     }
 
-    fn after_defence(
+    pub(super) fn after_defence(
         &mut self,
         i: usize,
         step: &Step<DefenceNote, DefenceEnd>,
@@ -195,10 +195,8 @@ impl Race {
         let seat = &mut self.seats[i];
         let next = next_of(step.next);
         for n in &step.notes {
-            match (n, next) {
-                (DefenceNote::Confirmed { .. }, SeatNext::Wait(at)) => seat.beat = Some(at),
-                (DefenceNote::Missed { .. } | DefenceNote::Releasing, _) => seat.beat = None,
-                _ => {}
+            if let (DefenceNote::Confirmed { .. }, SeatNext::Wait(at)) = (n, next) {
+                seat.beat = Some(at);
             }
             out.tell(RaceNote::Defence(i, *n));
         }

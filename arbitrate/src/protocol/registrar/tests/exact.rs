@@ -291,3 +291,52 @@ fn what_answers_a_withdrawal_decides_what_follows() {
     w.hand(PathEvent::Reply(Reply::Conflict));
     assert_eq!(waits(&w), w.now + w.path.setup.timing.spec().tick_budget);
 }
+
+/// Of the ghosts known, those the device names are tried, and no others: each would cost a REGISTER.
+#[test]
+fn only_ghosts_that_the_device_shows_are_tried() {
+    let (gone, there) = (settled(A, 3), settled(A, 4));
+    let mut w = World::new(Role::Further, &[gone, settled(A, 5), there]);
+    register(&mut w.unit, PATH, there);
+    w.run(SECOND * 2);
+    let tried: Vec<Key> = w
+        .notes
+        .iter()
+        .filter_map(|n| match n {
+            PathNote::Registering { existing } => Some(*existing),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tried, [there]);
+}
+
+/// A path that counts is asked again after its own pause, whatever the tick is.
+#[test]
+fn a_registered_path_is_asked_again_after_its_check() {
+    for standing in
+        [Standing::Registered, Standing::Provisional { since: Instant::from_nanos(1), proven: true }]
+    {
+        let mut w = World::new(Role::Further, &[]);
+        w.path.setup.check = SECOND * 7;
+        w.path.standing = standing;
+        let own = w.own;
+        register(&mut w.unit, PATH, own);
+        w.hand(PathEvent::Wake);
+        assert!(matches!(w.next, PathNext::Issue { command: PathCommand::Standing, .. }), "{:?}", w.next);
+        w.hand(PathEvent::Reply(Reply::Good));
+        assert_eq!(waits(&w), w.now + SECOND * 7, "confirmed by the tick there was, or before");
+    }
+}
+
+/// One whose REGISTER no tick has confirmed yet is asked again a tick later.
+#[test]
+fn a_path_that_does_not_count_yet_is_asked_again_after_a_tick() {
+    let mut w = World::new(Role::Further, &[]);
+    w.path.setup.check = SECOND * 7;
+    w.path.standing = Standing::Provisional { since: w.now, proven: false };
+    let own = w.own;
+    register(&mut w.unit, PATH, own);
+    w.hand(PathEvent::Wake);
+    w.hand(PathEvent::Reply(Reply::Good));
+    assert_eq!(waits(&w), w.now + w.path.setup.timing.spec().tick);
+}
