@@ -141,6 +141,9 @@ fn a_damaged_embedded_disk_says_what_to_do() {
 #[test]
 fn exit_codes_are_explained() {
     let o = arbitrate().args(["explain", "3"]).output().unwrap();
+    let said = String::from_utf8_lossy(&o.stdout).into_owned();
+    // What a repeated command does not settle is not sent round in circles.
+    assert!(said.contains("commands-open") && said.contains("--drain reset"), "{said}");
     let text = String::from_utf8(o.stdout).unwrap();
     assert!(o.status.success() && text.contains("may have been executed"), "{text}");
     fails(&["explain", "200"], 2, &["never ends with that code"]);

@@ -132,19 +132,37 @@ fn every_life_of_the_victim_goes() {
 #[test]
 fn an_unreachable_device_is_unknown_and_the_others_are_fenced() {
     let d = Disks::new(3);
-    let mut disks: Vec<String> = (0..3).map(|i| d.disk(i, 1)).collect();
+    let disks: Vec<String> = (0..3).map(|i| d.disk(i, 1)).collect();
     std::fs::remove_file(d.stage.dir().join("d1")).unwrap();
     let receipt = d.fence_on(2, &disks, &["--yes"]).must(3).json();
     assert_eq!(receipt["outcome"], "unknown");
     assert_eq!(outcomes(&receipt), ["confirmed", "unknown", "confirmed"]);
     assert!(!d.write_accepted(0, 2) && !d.write_accepted(2, 2));
-    // A name that can be no device is a slip, and nothing is sent anywhere.
-    let d = Disks::new(1);
-    disks.truncate(1);
-    disks.push("/proc/version".into());
-    let refused = d.fence_on(2, &[d.disk(0, 1), "/proc/version".into()], &["--yes"]).must(15).json();
-    assert!(refused["error"]["answer"].as_str().unwrap().contains("regular file"), "{refused}");
-    assert!(d.write_accepted(0, 2), "nothing was sent");
+}
+
+/// A slip and a disk that died look alike from here: one end for both, and neither keeps the others from their fence.
+#[test]
+fn whatever_is_wrong_with_a_name_is_unknown_for_that_device_alone() {
+    for (bad, says, result) in [
+        ("/proc/version", "regular file", "no-device"),
+        ("/proc", "folder", "no-device"),
+        ("sim:/nowhere/disk", "as=", "no-device"),
+        ("/dev/not-there", "not there", "unread"),
+        ("sim:/nowhere/disk?as=n1", "no such file", "unread"),
+    ] {
+        let d = Disks::new(1);
+        let names = [d.disk(0, 1), bad.to_owned()];
+        let plan = d.fence_on(2, &names, &["--dry-run"]).must(15).json();
+        assert!(plan["devices"][1]["answer"].as_str().unwrap().contains(says), "{plan}");
+        assert!(d.write_accepted(0, 2), "a dry run");
+        let receipt = d.fence_on(2, &names, &["--yes"]).must(3).json();
+        assert_eq!(
+            (outcomes(&receipt), results(&receipt)),
+            (vec!["confirmed", "unknown"], vec!["done", result])
+        );
+        assert!(receipt["devices"][1]["answer"].as_str().unwrap().contains(says), "{receipt}");
+        assert!(!d.write_accepted(0, 2), "{bad} kept the other disk from its fence");
+    }
 }
 
 #[test]
@@ -166,7 +184,7 @@ fn a_mistyped_node_number_is_refused_where_no_reservation_is_in_force_too() {
     let d = Disks::empty(1);
     d.verb("register", 0, 1, &["--key", &key(1, false, 1)]).must(0);
     d.verb("register", 0, 2, &["--key", &key(2, false, 1)]).must(0);
-    let refused = d.fence(9, &["--yes"]).must(1).json();
+    let refused = d.fence(9, &["--yes"]).must(3).json();
     assert!(
         refused["error"]["answer"].as_str().unwrap().contains("registered of this cluster: node 1, 2"),
         "{refused}"
@@ -203,7 +221,8 @@ fn nobody_fences_itself() {
 #[test]
 fn a_number_nobody_has_is_refused_unless_that_is_meant() {
     let d = Disks::new(2);
-    let refused = d.fence(7, &["--yes"]).must(1).json();
+    let refused = d.fence(7, &["--yes"]).must(3).json();
+    assert_eq!(refused["outcome"], "unknown");
     let answer = refused["error"]["answer"].as_str().unwrap();
     assert!(answer.contains("node 1, 2, 3"), "{answer}");
     // Kept out, and nobody knows what it may have queued.
@@ -242,6 +261,32 @@ fn repeating_a_fence_settles_nothing_that_only_an_abort_would() {
     // Whoever knows better says so, and the receipt still does not.
     let accepted = d.fence(2, &["--yes", "--force", "unregistered", "--force", "queued"]).must(0).json();
     assert_eq!((results(&accepted), queued(&accepted)), (vec!["already-so"; 2], vec!["unknown"; 2]));
+}
+
+/// The rule for cluster engines, in every case there is: a second fence proves no abort, so it never ends 0 and never
+/// 1, unless a reset proves it anew or the receipt of the first is vouched for.
+#[test]
+fn a_second_fence_of_a_fenced_node_is_unknown_whatever_else_is_so() {
+    let d = Disks::new(2);
+    d.fence(2, &["--yes"]).must(0);
+    let again = d.fence(2, &["--yes"]).must(3).json();
+    assert_eq!(again["outcome"], "unknown");
+    let error = &again["error"];
+    assert!(error["answer"].as_str().unwrap().contains("nothing was sent"), "{error}");
+    assert!(error["next"].as_str().unwrap().contains("--force unregistered with --drain reset"), "{error}");
+    // Meant by name, and with a device that does not answer.
+    let one = d.fence(2, &["--yes", "--force", "unregistered"]).must(3).json();
+    assert_eq!(results(&one), ["commands-open"; 2]);
+    for line in one["devices"].as_array().unwrap() {
+        let next = line["next"].as_str().unwrap();
+        assert!(next.contains("--drain reset") && !next.contains("repeat the fence"), "{next}");
+    }
+    let half = d.fence_on(2, &[d.disk(0, 1), "/dev/not-there".into()], &["--yes"]).must(3).json();
+    assert_eq!(results(&half), ["commands-open", "unread"]);
+    let vouched = d.fence(2, &["--yes", "--force", "unregistered", "--force", "queued"]).must(0).json();
+    assert_eq!((results(&vouched), queued(&vouched)), (vec!["already-so"; 2], vec!["unknown"; 2]));
+    let drained = d.fence(2, &["--yes", "--force", "unregistered", "--drain", "reset"]).must(0).json();
+    assert_eq!(queued(&drained), ["reset"; 2]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(crate) const TABLE: &[Row] = &[
         exit: Exit::Unknown,
         name: "unknown",
         means: "Something was sent that may have been executed, or may yet be, and reading back did not settle it.",
-        next: "Do not start anything that needs the disk. Look with `arbitrate inspect DEVICE` until it answers; then repeat the command.",
+        next: "Do not start anything that needs the disk. Look with `arbitrate inspect DEVICE` until it answers; then repeat the command. Not so where it says `commands-open` or that no key is registered: repeating settles nothing then, however often. What the victim has queued is ended by `arbitrate fence --drain reset`, with `--force unregistered` where no key of it is left.",
     },
     Row {
         exit: Exit::IllegalRequest,

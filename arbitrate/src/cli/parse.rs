@@ -25,7 +25,7 @@ pub(crate) fn command_line() -> Result<Cli, Exit> {
     }
     Cli::try_parse_from(&words).map_err(|e| {
         if e.use_stderr() && asks_for_json(&words) {
-            return Output { json: true, verbose: false }.finish(verb(&words), Err(failure(&e, &words)));
+            return Output { json: true, verbose: false }.finish(&verb(&words), Err(failure(&e, &words)));
         }
         // Help and version come as errors that are none; clap writes each to its stream.
         let _ = e.print();
@@ -50,12 +50,22 @@ fn asks_for_json(words: &[OsString]) -> bool {
     words.iter().skip(1).take_while(|w| *w != "--").any(|w| w == "--json")
 }
 
-/// The first word that is no option, if it is a command.
-fn verb(words: &[OsString]) -> &'static str {
+/// The command: the first word that is neither an option nor the value of one. `arbitrate` where that is none.
+fn verb(words: &[OsString]) -> String {
     let whole = <Cli as clap::CommandFactory>::command();
-    let named = words.iter().skip(1).find(|w| whole.find_subcommand(w).is_some());
-    // Lives as long as the process, which is about to end.
-    named.and_then(|w| whole.find_subcommand(w)).map_or("arbitrate", |c| c.get_name().to_owned().leak())
+    let takes_a_value = |w: &OsString| {
+        let long = w.to_str().and_then(|w| w.strip_prefix("--"));
+        whole.get_arguments().any(|a| a.get_long() == long && long.is_some() && a.get_action().takes_values())
+    };
+    let mut words = words.iter().skip(1);
+    while let Some(w) = words.next() {
+        if takes_a_value(w) {
+            words.next();
+        } else if !w.as_encoded_bytes().starts_with(b"-") {
+            return whole.find_subcommand(w).map_or("arbitrate", |c| c.get_name()).to_owned();
+        }
+    }
+    "arbitrate".to_owned()
 }
 
 fn failure(e: &clap::Error, words: &[OsString]) -> Failure {
@@ -70,7 +80,7 @@ fn failure(e: &clap::Error, words: &[OsString]) -> Failure {
             first.split_whitespace().collect::<Vec<_>>().join(" ")
         }
     };
-    let next = match verb(words) {
+    let next = match verb(words).as_str() {
         "arbitrate" => "see `arbitrate help`".to_owned(),
         verb => format!("see `arbitrate help {verb}`"),
     };
@@ -97,6 +107,21 @@ mod tests {
             let alone = fence_alone(&words).unwrap_or_else(|| panic!("{line}"));
             let whole = Cli::try_parse_from(&words).unwrap();
             assert_eq!(format!("{alone:?}"), format!("{whole:?}"));
+        }
+    }
+
+    #[test]
+    fn the_command_is_the_first_word_that_is_no_option_and_no_options_value() {
+        for (line, command) in [
+            ("arbitrate keys d --bad", "keys"),
+            ("arbitrate --json --timeout-ms 5 fence --bad", "fence"),
+            ("arbitrate --timeout-ms=5 -v fence keys", "fence"),
+            ("arbitrate --record keys status --json", "arbitrate"),
+            ("arbitrate --record keys inspect --json", "inspect"),
+            ("arbitrate bogus keys", "arbitrate"),
+            ("arbitrate --json", "arbitrate"),
+        ] {
+            assert_eq!(verb(&words(line)), command, "{line}");
         }
     }
 

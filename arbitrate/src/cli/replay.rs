@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::output::{Done, Failure, Outcome};
+use super::words;
 
 #[derive(Args, Debug)]
 #[command(
@@ -145,7 +146,8 @@ fn as_recorded(script: &Script) -> CreateOptions {
 
 fn report(file: &Path, done: &Replayed) -> Done {
     let Replayed { commands, resets, passed_over, unanswered, difference } = done;
-    let mut counted = format!("{commands} commands and {resets} resets replayed");
+    let mut counted =
+        format!("{} and {} replayed", words::count(*commands, "command"), words::count(*resets, "reset"));
     if *passed_over > 0 {
         counted.push_str(&format!(", {passed_over} that were not executed passed over"));
     }

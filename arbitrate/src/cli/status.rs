@@ -67,8 +67,11 @@ pub(crate) const COMMANDS: &[Command] = &[
                 Exit::Usage,
                 "the command line is wrong, a disk is named twice, the deadline leaves no time to read back",
             ),
-            (Exit::Unknown, "not proven on at least one; goes before refused"),
-            (Exit::File, "a name is no usable device; nothing was sent"),
+            (
+                Exit::Unknown,
+                "not proven on at least one, a name that is no device and a node fenced before included; goes before refused",
+            ),
+            (Exit::File, "--dry-run: a device could not be opened or read; nothing was sent"),
         ],
     },
     Command {
@@ -86,8 +89,11 @@ pub(crate) const COMMANDS: &[Command] = &[
             (Exit::Confirmed, "shown, or removed from every device, read back"),
             (Exit::Refused, "refused on at least one, or as a whole: then nothing was sent"),
             (Exit::Usage, "the command line is wrong, or a disk is named twice"),
-            (Exit::Unknown, "not proven on at least one; goes before refused"),
-            (Exit::File, "a name is no usable device; nothing was sent"),
+            (
+                Exit::Unknown,
+                "not proven on at least one, a name that is no device included; goes before refused",
+            ),
+            (Exit::File, "--dry-run: a device could not be opened or read; nothing was sent"),
         ],
     },
     Command { name: "verify", codes: &joined::<4, 13>(VERIFY) },

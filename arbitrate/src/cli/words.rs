@@ -7,6 +7,11 @@ use arbitrate::runtime::executor::Sent;
 
 use super::exit::Exit;
 
+/// So many of something: `1 command`, `2 commands`.
+pub(crate) fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
 /// Why a protocol got no answer.
 pub(crate) fn no_answer(why: NoAnswer) -> String {
     why.to_string()

@@ -40,7 +40,10 @@ pub(crate) enum Check {
 
 #[derive(Args, Debug)]
 #[command(after_help = crate::cli::status::help("fence", "\
-EXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
+FENCING A SECOND TIME\n  A node that was fenced has no key left, so nothing shows whether an abort ended what it had queued:\n  \
+a repeated fence ends 3, never 0 and never 1. Keep the receipt of the one that ended 0; or add\n  \
+--force unregistered --drain reset, which proves it anew, or, with that receipt in hand,\n  \
+--force unregistered --force queued.\n\nEXAMPLES\n  arbitrate fence --cluster prod --node 2 --as-node 1 --yes /dev/sdb /dev/sdc\n  \
 arbitrate fence --cluster prod --node 2 --dry-run /dev/sdb"))]
 pub(crate) struct Fence {
     /// The devices, all of which the victim must be kept out of

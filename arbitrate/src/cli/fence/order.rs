@@ -150,12 +150,18 @@ enum Kept {
 }
 
 fn not_ready(e: &NotReady) -> Said {
-    Said::new(
-        "unknown",
-        "unread",
-        format!("{}; nothing was sent that could change it", e.0),
-        "check cable, switch, session; until it is proven take the victim for one that writes there",
-    )
+    let (result, next) = match e {
+        NotReady::NoDevice(_) => (
+            "no-device",
+            "name the disk itself (/dev/sdX, /dev/sgN, a dm-multipath device, sim:PATH?as=NAME); if it was right once, \
+             take the victim for one that writes there",
+        ),
+        NotReady::Silent(_) => (
+            "unread",
+            "check cable, switch, session; until it is proven take the victim for one that writes there",
+        ),
+    };
+    Said::new("unknown", result, format!("{}; nothing was sent that could change it", e.why()), next)
 }
 
 fn who(why: String) -> Said {
@@ -322,15 +328,19 @@ impl<'a> Asked<'a> {
             there.sort_unstable();
             there.dedup();
             let there: Vec<String> = there.iter().map(u8::to_string).collect();
+            // Fenced before, or never here: the devices look the same, and neither proves what it has queued.
             return Err(Failure::new(
-                Exit::Refused,
+                Exit::Unknown,
                 format!("fencing node {} of cluster {}", self.victim, self.args.cluster),
                 format!(
-                    "no key of it is registered on any of the devices; registered of this cluster: {}",
+                    "no key of it is registered on any of the devices: it was fenced before, it left, or it never was \
+                     here; whether what it had queued was aborted is not known, and nothing was sent; registered of this \
+                     cluster: {}",
                     if there.is_empty() { "nobody".to_owned() } else { format!("node {}", there.join(", ")) }
                 ),
-                "check number and cluster name; if they are right, --force unregistered proves that it is kept out, and \
-                 with --drain reset that nothing of it is queued any more",
+                "check number and cluster name; if they are right, --force unregistered with --drain reset proves that it \
+                 is kept out and that nothing of it is queued any more; with --force queued instead, if a receipt of an \
+                 earlier fence says \"aborted\" for each device",
             ));
         }
         Ok(())
@@ -345,7 +355,7 @@ impl<'a> Asked<'a> {
             "devices": plans.iter().map(|(_, v)| v).collect::<Vec<_>>(),
         });
         Done::new(
-            Exit::Confirmed,
+            unit::dry_run_exit(units),
             format!("dry run, nothing sent that changes a device: {what}\n{}", text.join("\n")),
             fields,
         )
@@ -358,7 +368,7 @@ impl<'a> Asked<'a> {
         };
         let r = match &u.state {
             Ok(r) => r,
-            Err(e) => return nothing(format!("cannot be read: {}", e.0)),
+            Err(e) => return nothing(format!("cannot be read: {}", e.why())),
         };
         let own = match r.own(self.me, self.cluster) {
             Ok(own) => own,

@@ -113,7 +113,7 @@ impl Fenced<'_> {
         }
         let sent = commands(r);
         let took = r.ended.since(r.began);
-        lines.push(format!("{sent} commands, {:.3} ms", took.as_secs_f64() * 1e3));
+        lines.push(format!("{}, {:.3} ms", words::count(sent, "command"), took.as_secs_f64() * 1e3));
         if said.outcome != "confirmed" {
             lines.push(format!("next: {}", said.next));
         }

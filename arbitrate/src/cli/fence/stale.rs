@@ -121,8 +121,8 @@ impl Asked<'_> {
         for u in units {
             match &u.state {
                 Err(e) => {
-                    text.push(format!("{}: UNKNOWN: {}", u.device, e.0));
-                    fields.push(json!({ "device": u.device, "outcome": "unknown", "answer": e.0 }));
+                    text.push(format!("{}: UNKNOWN: {}", u.device, e.why()));
+                    fields.push(json!({ "device": u.device, "outcome": "unknown", "answer": e.why() }));
                 }
                 Ok(r) => {
                     let (t, f) = self.table(&u.device, r);
@@ -249,7 +249,13 @@ impl Asked<'_> {
         let mut text = vec![format!("dry run, nothing sent that changes a device: {what}")];
         let mut fields = Vec::new();
         for u in units {
-            let Ok(r) = &u.state else { continue };
+            let r = match &u.state {
+                Ok(r) => r,
+                Err(e) => {
+                    text.push(format!("{}: cannot be read: {}", u.device, e.why()));
+                    continue;
+                }
+            };
             let Ok(Some(own)) = r.own(self.me, self.cluster) else { continue };
             for victim in removed.iter().copied().filter(|k| r.keys.contains(k)) {
                 let held = r.holder.filter(|h| h.key == victim).map(|h| h.kind);
@@ -266,7 +272,7 @@ impl Asked<'_> {
             }
         }
         Done::new(
-            Exit::Confirmed,
+            unit::dry_run_exit(units),
             text.join("\n"),
             json!({ "action": what, "dry_run": true, "commands": fields }),
         )

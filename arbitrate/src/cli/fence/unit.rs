@@ -11,6 +11,7 @@ use arbitrate::device::ScsiDevice;
 use arbitrate::device::classify::Class;
 use arbitrate::device::multipath::{self, Asked};
 use arbitrate::device::open::OpenError;
+use arbitrate::device::sim::SimError;
 use arbitrate::key::{ClusterId, Key, NodeNumber};
 use arbitrate::protocol::fence::Way;
 use arbitrate::protocol::{Command, NoAnswer, Reply};
@@ -31,7 +32,32 @@ pub(crate) struct Unit {
 }
 
 /// Why a device is not ready. Nothing was sent that changes it.
-pub(crate) struct NotReady(pub(crate) String);
+///
+/// The two are one for the end of a command: whether a name is a slip or a disk that has died cannot be told from
+/// here, and either way the others are fenced, and this one is not known to be.
+pub(crate) enum NotReady {
+    /// The name stands for nothing a fence works on.
+    NoDevice(String),
+    /// It is or was a device, and does not answer.
+    Silent(String),
+}
+
+impl NotReady {
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::NoDevice(why) | Self::Silent(why) => why,
+        }
+    }
+
+    fn to_open(e: &OpenError) -> Self {
+        if silent(e) { Self::Silent(e.to_string()) } else { Self::NoDevice(e.to_string()) }
+    }
+}
+
+/// The end of a dry run: nothing is promised of a device that could not be read.
+pub(crate) fn dry_run_exit(units: &[Unit]) -> Exit {
+    if units.iter().all(|u| u.state.is_ok()) { Exit::Confirmed } else { Exit::File }
+}
 
 /// A device that was read.
 pub(crate) struct Ready {
@@ -92,15 +118,15 @@ pub(crate) struct Scouts {
     until: Instant,
 }
 
-/// One device made ready or not; the outer error is a name that is no device.
-type Made = Result<Result<Ready, NotReady>, Failure>;
+/// One device made ready or not.
+type Made = Result<Ready, NotReady>;
 
 /// Makes all devices ready.
 ///
 /// # Errors
-/// A name that is no usable device at all: then nothing is sent anywhere.
+/// A device named twice: then nothing is sent anywhere.
 pub(crate) fn ready(devices: &[String], all_paths: bool, with: Options) -> Result<Vec<Unit>, Failure> {
-    let units = Scouts::send(devices, all_paths, with)?.all()?;
+    let units = Scouts::send(devices, all_paths, with)?.all();
     same_twice(&units)?;
     Ok(units)
 }
@@ -142,13 +168,12 @@ impl Scouts {
     /// hangs must not keep the others waiting for their fence.
     ///
     /// # Errors
-    /// A name that is no usable device at all.
+    /// A device named twice.
     pub(crate) fn first(&mut self) -> Result<Vec<(usize, Unit)>, Failure> {
         let begun = Instant::now();
         let mut until = self.until;
         let mut found = Vec::new();
-        while let Some((i, made)) = self.next(until) {
-            let state = made?;
+        while let Some((i, state)) = self.next(until) {
             if state.is_ok() && found.iter().all(|(_, u): &(_, Unit)| u.state.is_err()) {
                 let now = Instant::now();
                 until = until.min(now + STRAGGLE.max((now - begun) * STRAGGLE_TIMES));
@@ -171,12 +196,13 @@ impl Scouts {
     pub(crate) fn rest(&mut self, first: &[(String, String)]) -> Vec<(usize, Unit)> {
         let mut known = first.to_vec();
         let mut found = Vec::new();
-        while let Some((i, made)) = self.next(self.until) {
-            let mut unit = self.unit(i, made.unwrap_or_else(|f| Err(NotReady(f.answer))));
+        while let Some((i, state)) = self.next(self.until) {
+            let mut unit = self.unit(i, state);
             if let Some((device, identity)) = unit.named().map(|(d, i)| (d.to_owned(), i.to_owned())) {
                 match known.iter().find(|(_, seen)| *seen == identity) {
                     Some((other, _)) => {
-                        unit.state = Err(NotReady(format!("it is the same as {other}: both are {identity}")));
+                        let why = format!("it is the same as {other}: both are {identity}");
+                        unit.state = Err(NotReady::NoDevice(why));
                     }
                     None => known.push((device, identity)),
                 }
@@ -185,7 +211,7 @@ impl Scouts {
         }
         let missing: Vec<usize> = (0..self.out.len()).filter(|i| self.out[*i]).collect();
         found.extend(missing.into_iter().map(|i| {
-            let nothing = Err(NotReady(words::no_answer(NoAnswer::Outstanding)));
+            let nothing = Err(NotReady::Silent(words::no_answer(NoAnswer::Outstanding)));
             (i, self.unit(i, nothing))
         }));
         found.sort_by_key(|(i, _)| *i);
@@ -193,16 +219,16 @@ impl Scouts {
     }
 
     /// All of them, as they were named.
-    fn all(mut self) -> Result<Vec<Unit>, Failure> {
+    fn all(mut self) -> Vec<Unit> {
         let mut units: Vec<Unit> = Vec::new();
         for device in &self.devices {
-            let state = Err(NotReady(words::no_answer(NoAnswer::Outstanding)));
+            let state = Err(NotReady::Silent(words::no_answer(NoAnswer::Outstanding)));
             units.push(Unit { device: device.clone(), state });
         }
-        while let Some((i, made)) = self.next(self.until) {
-            units[i].state = made?;
+        while let Some((i, state)) = self.next(self.until) {
+            units[i].state = state;
         }
-        Ok(units)
+        units
     }
 
     fn next(&mut self, until: Instant) -> Option<(usize, Made)> {
@@ -245,13 +271,12 @@ fn once(known: &[(&str, &str)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens, identifies and looks at one device. The outer error is a name that is no device.
+/// Opens, identifies and looks at one device.
 fn one(spec: &str, all_paths: bool, with: Options) -> Made {
     let (mut paths, mut names) = (Vec::new(), Vec::new());
     let (found, mut unopened) = match paths_of(spec, all_paths) {
         Ok(found) => found,
-        Err(e) if silent(&e) => return Ok(Err(NotReady(e.to_string()))),
-        Err(_) => return Err(session::device(spec).err().unwrap_or_else(|| vanished(spec))),
+        Err(e) => return Err(NotReady::to_open(&e)),
     };
     for name in found {
         match arbitrate::device::open::open(&name) {
@@ -260,14 +285,14 @@ fn one(spec: &str, all_paths: bool, with: Options) -> Made {
                 names.push(name);
             }
             Err(e) if silent(&e) => unopened.push((name, e.to_string())),
-            Err(_) => return Err(session::device(&name).err().unwrap_or_else(|| vanished(&name))),
+            Err(e) => return Err(NotReady::to_open(&e)),
         }
     }
     if paths.is_empty() {
         let answer = unopened.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; ");
-        return Ok(Err(NotReady(answer)));
+        return Err(NotReady::Silent(answer));
     }
-    let mut last = NotReady(String::new());
+    let mut last = NotReady::Silent(String::new());
     // By the first path that answers; the fence passes over dead paths by itself.
     for first in 0..paths.len() {
         match seen(paths[first].as_mut(), &names[first], with) {
@@ -275,7 +300,7 @@ fn one(spec: &str, all_paths: bool, with: Options) -> Made {
                 let Seen { identity, way, generation, keys, holder, status, nexus_key, nexus } = s;
                 paths.rotate_left(first);
                 names.rotate_left(first);
-                return Ok(Ok(Ready {
+                return Ok(Ready {
                     paths,
                     names,
                     unopened,
@@ -287,28 +312,23 @@ fn one(spec: &str, all_paths: bool, with: Options) -> Made {
                     status,
                     nexus_key,
                     nexus,
-                }));
+                });
             }
             Err(e) => last = e,
         }
     }
-    Ok(Err(last))
+    Err(last)
 }
 
 /// A device that may be there and does not answer, rather than a name that is none.
 const fn silent(e: &OpenError) -> bool {
+    if let OpenError::Sim(e) = e {
+        return !matches!(e, SimError::Spec(_) | SimError::NotOurs { .. });
+    }
     matches!(
         e,
-        OpenError::NotThere(_)
-            | OpenError::Io { .. }
-            | OpenError::Sim(_)
-            | OpenError::Unnamed { .. }
-            | OpenError::NoPaths(_)
+        OpenError::NotThere(_) | OpenError::Io { .. } | OpenError::Unnamed { .. } | OpenError::NoPaths(_)
     )
-}
-
-fn vanished(name: &str) -> Failure {
-    Failure::new(Exit::File, format!("opening {name}"), "it vanished", "try again")
 }
 
 struct Seen {
@@ -328,7 +348,7 @@ fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, 
     let mut pacer = SystemPacer::deaf();
     let timeout = with.command_timeout();
     let identity =
-        session::identity(name, &mut on, timeout, &mut pacer).map_err(|f| NotReady(f.answer))?.name;
+        session::identity(name, &mut on, timeout, &mut pacer).map_err(|f| NotReady::Silent(f.answer))?.name;
     match identify::full_status(&mut on, timeout, &mut pacer) {
         Ok(status) => {
             let own = on.device().own_transport_id();
@@ -354,7 +374,7 @@ fn seen(device: &mut dyn ScsiDevice, name: &str, with: Options) -> Result<Seen, 
             })
         }
         Err(Class::Illegal(_)) => two_looks(&mut on, identity, timeout, &mut pacer),
-        Err(class) => Err(NotReady(words::class(&class, false).1)),
+        Err(class) => Err(NotReady::Silent(words::class(&class, false).1)),
     }
 }
 
@@ -365,7 +385,7 @@ fn two_looks(
     timeout: Duration,
     pacer: &mut SystemPacer,
 ) -> Result<Seen, NotReady> {
-    let failed = |r: Reply<'_>| NotReady(words::no_answer(r.why()));
+    let failed = |r: Reply<'_>| NotReady::Silent(words::no_answer(r.why()));
     let deadline = pacer.now() + timeout;
     let (generation, keys) = match on.run(&Command::ReadKeys, deadline, pacer) {
         Reply::Keys(v) => (v.generation(), v.iter().collect()),

@@ -2,9 +2,10 @@
 
 use super::bed::{Bed, WINDOW};
 use super::*;
+use crate::codec::pr::OutAction;
 use crate::protocol::challenger::Challenger;
 use crate::protocol::defender::{DefenceEnd, Deposition};
-use crate::protocol::wire::{Command, Next, Reply, Step};
+use crate::protocol::wire::{Command, Next, NoAnswer, Reply, Step};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -171,6 +172,23 @@ fn leaving_a_device_that_is_being_given_back_changes_nothing() {
     let before = race.clone();
     race.leave(0, bed.now, &mut RaceStep::default());
     assert_eq!(race, before);
+}
+
+/// A tick under way ends first; then the device is given back, however the tick ended.
+#[test]
+fn a_device_left_in_the_middle_of_a_tick_is_given_back_after_it() {
+    let bed = holding_all(41);
+    let mut race = bed.race(0).clone();
+    let SeatNext::Wait(at) = race.next(1) else { panic!() };
+    race.handle(RaceEvent::Device(1, Event::Wake), at);
+    race.leave(1, at, &mut RaceStep::default());
+    assert!(race.seats[1].is_busy() && race.seats[1].wanted == Wanted::No);
+    race.handle(RaceEvent::Device(1, Event::Reply(Reply::Unknown(NoAnswer::Outstanding))), at);
+    assert_eq!(race.seats[1].wanted, Wanted::Leaving);
+    let SeatNext::Issue { command: Command::Out(out), .. } = race.next(1) else {
+        panic!("{:?}", race.next(1))
+    };
+    assert_eq!(out.action, OutAction::Release);
 }
 
 /// A challenge is told to leave whatever it is at: gated ones most of all.
