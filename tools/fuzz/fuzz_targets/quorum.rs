@@ -1,6 +1,7 @@
-//! The head and the superblock of a quorum device: as read from a disk, and damaged in one byte.
+//! Head, superblock and log of a quorum device: as read from a disk, and damaged.
 #![no_main]
 
+use arbitrate::codec::quorum::log::{LogRecord, Part, Place, Segment, Unusable};
 use arbitrate::codec::quorum::{
     ClusterName, ClusterUuid, Epoch, HEAD_LEN, Head, Mark, Record, Superblock, Tenure, UNIT,
 };
@@ -14,7 +15,40 @@ fuzz_target!(|data: &[u8]| {
     let Some((b, rest)) = data.split_first_chunk::<24>() else { return };
     head(b);
     superblock(b, rest);
+    log(b, rest);
 });
+
+/// However many bytes are damaged, what is read of a log is a beginning of what was written, or nothing.
+fn log(b: &[u8; 24], damage: &[u8]) {
+    let (parts, records) = (b[15] % 3 + 1, u32::from(b[16] % 8) + 4);
+    let mut units = Vec::new();
+    let mut written = Vec::new();
+    for index in 0..records {
+        let entry = index.checked_sub(u32::from(parts));
+        let r = LogRecord {
+            place: Place { epoch: Epoch(u64::from(b[17])), generation: u32::from(b[18]), index },
+            sequence: entry.map_or(100, |n| 101 + u64::from(n)),
+            part: entry.map_or(Part::Checkpoint { of: parts }, |_| Part::Entry),
+            payload: &b[..usize::try_from(index).unwrap_or(0) % 24],
+        };
+        written.push(r.payload);
+        units.extend_from_slice(&r.emit(UUID).expect("it fits"));
+    }
+    for d in damage.chunks_exact(4) {
+        let at = usize::try_from(u32::from_be_bytes([0, d[0], d[1], d[2]])).unwrap_or(0) % units.len();
+        units[at] ^= d[3];
+    }
+    match Segment::read(&units, UUID) {
+        Ok(s) => {
+            assert!((s.epoch, s.generation) == (Epoch(u64::from(b[17])), u32::from(b[18])), "invented");
+            let read: Vec<_> = s.checkpoint().chain(s.entries().map(|e| e.1)).collect();
+            assert_eq!(read[..], written[..read.len()], "invented");
+            assert_eq!(s.last(), 100 + u64::from(s.len - u32::from(s.parts)));
+        }
+        Err(Unusable::Contradiction(_)) => panic!("damage passed for a contradiction"),
+        Err(_) => {}
+    }
+}
 
 /// Whatever one byte does to a head, no tenure is read that nobody wrote, and no release.
 fn head(b: &[u8; 24]) {

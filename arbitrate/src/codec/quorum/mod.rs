@@ -12,12 +12,13 @@
 //! | 5 | the [`Mark`] of a clean release | who gives the device back, while it still holds it |
 //! | 6..16 | nothing yet | |
 //! | 16 + n | the slot of node n, 1 to 255 | that node |
-//! | 512.. | the log | the leader |
+//! | 512.. | the [`log`] | the leader |
 //!
 //! A tenure is written to the place of the one before last, so that a write torn by a power failure
 //! leaves the last one as it was.
 
 mod head;
+pub mod log;
 mod seal;
 mod superblock;
 #[cfg(test)]
