@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use arbitrate::codec::block::{Access, BlockIo, CAPACITY_16_LEN, Capacity16, Extent, Fua, ReadCapacity};
+use arbitrate::codec::block::{Access, BlockIo, Extent, Fua};
 use arbitrate::codec::quorum::{BlockLen, UNIT, Units};
 use arbitrate::codec::{Cdb, DecodeError};
 use arbitrate::device::ScsiDevice;
@@ -15,7 +15,7 @@ use arbitrate::device::retry::Effect;
 use arbitrate::key::Key;
 use arbitrate::protocol::{Command, NoAnswer, Reply};
 use arbitrate::runtime::executor::{Executor, Unobserved};
-use arbitrate::runtime::identify::identify;
+use arbitrate::runtime::identify::{self, identify};
 use arbitrate::runtime::pacer::{Pacer, SystemPacer};
 
 use super::content::{BEGINNING, Content, END, look};
@@ -210,16 +210,10 @@ fn capacity(
     pacer: &mut dyn Pacer,
 ) -> Result<(u64, BlockLen, u32), DiskError> {
     const WHAT: &str = "READ CAPACITY(16)";
-    let nonsense = |error| DiskError::Nonsense { command: WHAT, error };
-    let allocation = u32::try_from(CAPACITY_16_LEN).unwrap_or(u32::MAX);
-    let deadline = pacer.now() + timeout;
-    let cdb = ReadCapacity::Sixteen { allocation }.cdb();
-    let (ended, data) = on.read(cdb, CAPACITY_16_LEN, deadline, pacer);
-    if ended.class != Class::Good {
-        return Err(DiskError::Unread { command: WHAT, class: ended.class });
-    }
-    let c = Capacity16::parse(data).map_err(nonsense)?;
-    let block_len = BlockLen::new(c.block_len_bytes).map_err(nonsense)?;
+    let c =
+        identify::capacity(on, timeout, pacer).map_err(|class| DiskError::Unread { command: WHAT, class })?;
+    let block_len =
+        BlockLen::new(c.block_len_bytes).map_err(|error| DiskError::Nonsense { command: WHAT, error })?;
     if !block_len.fits(c.blocks()) {
         return Err(DiskError::TooSmall { have: c.blocks(), block_len: c.block_len_bytes });
     }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use arbitrate::clock;
-use arbitrate::codec::block::{CAPACITY_16_LEN, Capacity16, ReadCapacity};
-use arbitrate::device::classify::Class;
 use arbitrate::device::{MAX_TRANSFER, open};
 use arbitrate::runtime::executor::Executor;
+use arbitrate::runtime::identify;
 use arbitrate::runtime::pacer::{Pacer, SystemPacer, Woke};
 use arbitrate::runtime::verify::{AREA_BLOCKS, Area, Bench, Check, Side, Verdict, about};
 use clap::Args;
@@ -115,17 +114,10 @@ fn not_two(a: &Verify, why: String) -> Failure {
 fn area(a: &Verify, on: &mut Executor<'_>, timeout: Duration) -> Result<Area, Failure> {
     let tried = format!("asking {} for its size", a.device_a);
     let failed = |exit, answer: String, next: &str| Failure::new(exit, tried.clone(), answer, next);
-    let allocation = u32::try_from(CAPACITY_16_LEN).unwrap_or(32);
-    let mut pacer = SystemPacer::deaf();
-    let deadline = pacer.now() + timeout;
-    let cdb = ReadCapacity::Sixteen { allocation }.cdb();
-    let (ended, data) = on.read(cdb, CAPACITY_16_LEN, deadline, &mut pacer);
-    if ended.class != Class::Good {
-        let (exit, answer) = words::class(&ended.class, false);
-        return Err(failed(exit, answer, exit.row().next));
-    }
-    let capacity = Capacity16::parse(data)
-        .map_err(|e| failed(Exit::Transport, e.to_string(), "look with `arbitrate inspect`"))?;
+    let capacity = identify::capacity(on, timeout, &mut SystemPacer::deaf()).map_err(|class| {
+        let (exit, answer) = words::class(&class, false);
+        failed(exit, answer, exit.row().next)
+    })?;
     let (all, size) = (capacity.blocks(), capacity.block_len_bytes);
     let lba = a.lba.unwrap_or_else(|| all.saturating_sub(u64::from(a.blocks)));
     let fits = lba.checked_add(u64::from(a.blocks)).is_some_and(|end| end <= all);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::codec::Cdb;
+use crate::codec::block::{CAPACITY_16_LEN, Capacity16, ReadCapacity};
 use crate::codec::inquiry::{Inquiry, InquiryPage, STANDARD_INQUIRY_LEN, StandardInquiry};
 use crate::codec::pr::{
     CAPABILITIES_LEN, Capabilities, FullStatus, Reread, read_full_status_cdb, report_capabilities_cdb,
@@ -102,6 +103,25 @@ pub fn capabilities(
     let reread = Reread::capabilities(CAPABILITIES_LEN);
     let data = on.read_whole(capabilities_cdb, reread, deadline, pacer).map_err(Unread::class)?;
     Capabilities::parse(data).map_err(|_| Class::Malformed)
+}
+
+/// How large it is (READ CAPACITY(16)).
+///
+/// # Errors
+/// What came instead; [`Class::Malformed`] for an answer that does not decode.
+pub fn capacity(
+    on: &mut Executor<'_>,
+    timeout: Duration,
+    pacer: &mut dyn Pacer,
+) -> Result<Capacity16, Class> {
+    let allocation = u32::try_from(CAPACITY_16_LEN).unwrap_or(u32::MAX);
+    let deadline = pacer.now() + timeout;
+    let cdb = ReadCapacity::Sixteen { allocation }.cdb();
+    let (ended, data) = on.read(cdb, CAPACITY_16_LEN, deadline, pacer);
+    match ended.class {
+        Class::Good => Capacity16::parse(data).map_err(|_| Class::Malformed),
+        class => Err(class),
+    }
 }
 
 /// Every registration with its nexus.
