@@ -182,10 +182,7 @@ fn to_text(device: &str, s: &Survey, users: &[String]) -> String {
         Content::Blank => "blank".to_owned(),
         Content::Quorum(q) => format!("the quorum device of cluster '{}', uuid {}", q.name, hex(q)),
         Content::Unfinished => "part of a quorum device: a formatting that was cut short, or damage".into(),
-        Content::Foreign(f) if f.known.is_empty() => {
-            format!("data of others, unknown to this program (first at byte {})", f.first_byte)
-        }
-        Content::Foreign(f) => format!("{} (first at byte {})", f.known.join(" and "), f.first_byte),
+        Content::Foreign(f) => f.to_string(),
     };
     let keys: Vec<_> = s.keys.iter().map(ToString::to_string).collect();
     let registered = match (keys.is_empty(), s.reserved) {

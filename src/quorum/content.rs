@@ -3,6 +3,8 @@
 //! Pure. The signatures are only for words: whatever is not zero and not ours belongs to somebody, known
 //! or not. Must never take what it does not know for nothing.
 
+use std::fmt;
+
 use arbitrate::codec::quorum::{Superblock, UNIT};
 
 /// Bytes at the beginning that are looked at whole: all that formatting writes, and where nearly everybody has a
@@ -31,6 +33,16 @@ pub struct Foreign {
     pub known: Vec<&'static str>,
     /// The first byte that is not zero, counted from the beginning of the disk.
     pub first_byte: u64,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.known.as_slice() {
+            [] => f.write_str("data that this program does not know")?,
+            known => f.write_str(&known.join(" and "))?,
+        }
+        write!(f, " (first at byte {})", self.first_byte)
+    }
 }
 
 /// A signature: where, and what.

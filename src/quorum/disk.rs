@@ -107,7 +107,13 @@ impl Disk {
     /// # Errors
     /// [`OpenError`].
     pub fn open(spec: &str, timeout: Duration) -> Result<Self, OpenError> {
-        Ok(Self { device: open(spec)?, timeout })
+        Ok(Self::new(open(spec)?, timeout))
+    }
+
+    /// Takes an open one.
+    #[must_use]
+    pub fn new(device: Box<dyn ScsiDevice>, timeout: Duration) -> Self {
+        Self { device, timeout }
     }
 
     /// Looks at it; sends nothing that changes anything.
@@ -142,17 +148,16 @@ impl Disk {
         })
     }
 
-    /// Reads units.
+    /// Reads its first [`BEGINNING`] bytes.
     ///
     /// # Errors
     /// [`DiskError::Unread`].
-    pub fn read(&mut self, units: Units, block_len: BlockLen) -> Result<Vec<u8>, DiskError> {
+    pub fn beginning(&mut self, block_len: BlockLen) -> Result<Vec<u8>, DiskError> {
         let mut unobserved = Unobserved;
         let mut on = Executor::new(self.device.as_mut(), &mut unobserved);
-        let mut pacer = SystemPacer::deaf();
-        let deadline = pacer.now() + self.timeout;
-        let (ended, data) = on.read(units.read_cdb(block_len), units.len(), deadline, &mut pacer);
-        whole("READ", ended.class, data, units.len()).map(<[u8]>::to_vec)
+        let mut into = vec![0; BEGINNING];
+        read(&mut on, 0, block_len.bytes(), &mut into, self.timeout, &mut SystemPacer::deaf())?;
+        Ok(into)
     }
 
     /// Writes whole units, to the medium, from unit `first` on.

@@ -3,9 +3,7 @@
 //! The superblocks go first and come last: a formatting that is cut short leaves no quorum device. Must never write
 //! over anything of others, nor while anybody is registered.
 
-use arbitrate::codec::quorum::{
-    BlockLen, ClusterName, ClusterUuid, Head, Record, Superblock, Tenure, UNIT, Units,
-};
+use arbitrate::codec::quorum::{BlockLen, ClusterName, ClusterUuid, Record, Superblock, Tenure, UNIT, Units};
 use arbitrate::key::{ClusterId, Key};
 
 use super::content::{BEGINNING, Content, Foreign};
@@ -40,7 +38,7 @@ pub enum Refused {
         reserved: bool,
     },
     /// Something of others stands on it.
-    #[error("{}", foreign(.0))]
+    #[error("it holds {0}")]
     Foreign(Foreign),
     /// It is a quorum device, and it was not said that it may be replaced.
     #[error("it is the quorum device of cluster '{0}'")]
@@ -85,15 +83,6 @@ fn registered(keys: &[Key], reserved: bool) -> String {
     }
 }
 
-fn foreign(f: &Foreign) -> String {
-    let what = if f.known.is_empty() {
-        "data that this program does not know".to_owned()
-    } else {
-        f.known.join(" and ")
-    };
-    format!("it holds {what} (first at byte {})", f.first_byte)
-}
-
 /// Whether a disk may be formatted.
 ///
 /// # Errors
@@ -122,38 +111,32 @@ pub enum FormatError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Reading back shows something else than was written.
-    #[error("reading back shows something else than was written: {0:?}")]
-    Contradiction(Box<Content>),
-    /// The head cannot be read back.
-    #[error("the tenures cannot be read back: {0}")]
-    Head(arbitrate::codec::DecodeError),
+    #[error("unit {0} reads back otherwise than it was written")]
+    Contradiction(usize),
 }
 
-/// Formats an admitted disk, and reads it back.
+/// Formats an admitted disk, and reads back all that was written.
 ///
 /// # Errors
 /// [`FormatError`]: then it is a quorum device or not, and `palisade quorum show` tells.
 pub fn format(disk: &mut Disk, block_len: BlockLen, new: &Superblock) -> Result<(), FormatError> {
-    let zeros = vec![0; BEGINNING - UNIT];
-    disk.write(FIRST, block_len, &zeros)?;
+    let mut units = vec![[0; UNIT]; BEGINNING / UNIT];
+    disk.write(FIRST, block_len, units[at(FIRST)..].as_flattened())?;
     let tenure = Record::Tenure(Tenure::NONE);
-    disk.write(tenure.units().first, block_len, &tenure.emit(new.uuid))?;
-    let copy = new.emit();
-    disk.write(Units::SUPERBLOCKS.first, block_len, &[copy, copy].concat())?;
-    prove(disk, block_len, new)
+    let (first, unit) = (tenure.units().first, tenure.emit(new.uuid));
+    units[at(first)] = unit;
+    disk.write(first, block_len, &unit)?;
+    let (first, copies) = (Units::SUPERBLOCKS.first, [new.emit(); 2]);
+    units[at(first)..][..copies.len()].copy_from_slice(&copies);
+    disk.write(first, block_len, copies.as_flattened())?;
+    let read = disk.beginning(block_len)?;
+    let wrong = units.iter().zip(read.chunks(UNIT)).skip(at(FIRST)).position(|(is, reads)| is != reads);
+    wrong.map_or(Ok(()), |n| Err(FormatError::Contradiction(n + at(FIRST))))
 }
 
-fn prove(disk: &mut Disk, block_len: BlockLen, new: &Superblock) -> Result<(), FormatError> {
-    let found = disk.survey()?.content;
-    if found != Content::Quorum(*new) {
-        return Err(FormatError::Contradiction(Box::new(found)));
-    }
-    let head = disk.read(Units::HEAD, block_len)?;
-    let head = Head::parse(&head, new.uuid).map_err(FormatError::Head)?;
-    if head.tenure != Tenure::NONE || head.damaged {
-        return Err(FormatError::Contradiction(Box::new(found)));
-    }
-    Ok(())
+/// Where a unit stands in memory.
+fn at(unit: u32) -> usize {
+    usize::try_from(unit).unwrap_or(usize::MAX)
 }
 
 /// The superblock of a new cluster; `None` for a name that is empty or too long.
@@ -165,8 +148,12 @@ pub fn superblock(name: &str, uuid: ClusterUuid) -> Option<Superblock> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use arbitrate::codec::quorum::BlockLen;
+    use arbitrate::device::sim::{CreateOptions, SimDevice};
+    use arbitrate::device::{Completion, Escalate, Request, ResetError, ResetScope, ScsiDevice};
+    use arbitrate::time::Instant;
 
     fn survey(content: Content) -> Survey {
         Survey {
@@ -231,5 +218,67 @@ mod tests {
         assert!(superblock("", uuid).is_none());
         assert!(superblock(&"x".repeat(65), uuid).is_none());
         assert_eq!(superblock("prod", uuid).unwrap().name.as_str(), "prod");
+    }
+
+    /// Says GOOD to one WRITE, by its number from 0, and does not execute it.
+    struct Liar {
+        disk: SimDevice,
+        writes: u32,
+        lie: Option<u32>,
+    }
+
+    impl ScsiDevice for Liar {
+        fn name(&self) -> &str {
+            self.disk.name()
+        }
+
+        fn execute(&mut self, request: Request<'_>) -> Completion {
+            const WRITE_10: u8 = 0x2a;
+            if request.cdb.as_bytes().first() != Some(&WRITE_10) {
+                return self.disk.execute(request);
+            }
+            self.writes += 1;
+            if Some(self.writes - 1) != self.lie {
+                return self.disk.execute(request);
+            }
+            Completion::answered(arbitrate::codec::Status::GOOD, 0, Duration::ZERO)
+        }
+
+        fn reset(&mut self, s: ResetScope, e: Escalate, deadline: Instant) -> Result<(), ResetError> {
+            self.disk.reset(s, e, deadline)
+        }
+
+        fn own_transport_id(&self) -> Option<Vec<u8>> {
+            self.disk.own_transport_id()
+        }
+    }
+
+    /// Formats a disk full of what an older cluster left in its units; how it ended, and after how many WRITEs.
+    fn format_over_old_units(lie: Option<u32>) -> (Result<(), FormatError>, u32) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        SimDevice::create(&path, &CreateOptions { blocks: 16_384, ..CreateOptions::default() }).unwrap();
+        let open = |writes, lie| {
+            let disk = SimDevice::open(&format!("sim:{}?as=a", path.display())).unwrap();
+            Disk::new(Box::new(Liar { disk, writes, lie }), Duration::from_secs(5))
+        };
+        let old = superblock("old", ClusterUuid([9; 16])).unwrap().emit();
+        let all = vec![old; BEGINNING / UNIT];
+        open(0, None).write(0, BlockLen::SMALLEST, all.as_flattened()).unwrap();
+        let new = superblock("new", ClusterUuid([1; 16])).unwrap();
+        let ended = format(&mut open(0, lie), BlockLen::SMALLEST, &new);
+        // One for each 16 units, one for the tenure, one for the superblocks.
+        (ended, u32::try_from((BEGINNING / UNIT - 1).div_ceil(16)).unwrap() + 2)
+    }
+
+    #[test]
+    fn a_write_that_was_not_executed_is_never_called_done() {
+        let (honest, writes) = format_over_old_units(None);
+        honest.unwrap();
+        for lie in 0..writes {
+            let (ended, _) = format_over_old_units(Some(lie));
+            assert!(matches!(ended, Err(FormatError::Contradiction(_))), "WRITE {lie}: {ended:?}");
+        }
+        assert!(format_over_old_units(Some(writes)).0.is_ok(), "there is no WRITE after these");
     }
 }

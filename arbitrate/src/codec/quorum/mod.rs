@@ -87,6 +87,12 @@ impl BlockLen {
         Err(DecodeError::Value { what: "logical block length", value: u64::from(bytes) })
     }
 
+    /// Bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        self.0
+    }
+
     const fn per_unit(self) -> u32 {
         UNIT_BYTES / self.0
     }
