@@ -31,7 +31,7 @@ pub const RECORD_LEN: usize = 2 * UNIT;
 
 const HEAD: usize = 32;
 /// Units of a half, at most: one reader holds a half in memory.
-const MOST_UNITS: u64 = 512;
+const MOST_UNITS: usize = 512;
 const COPIES: u8 = 2;
 const KIND: Kind = Kind { letters: *b"LOGR", name: "log record" };
 
@@ -87,7 +87,8 @@ impl Layout {
         let halves = u64::from(AREAS) * 2;
         let half = device_units.saturating_sub(u64::from(Units::LOG_BEGINS)) / halves;
         // Whole records only.
-        let half = half.min(MOST_UNITS) / u64::from(COPIES) * u64::from(COPIES);
+        let half =
+            half.min(u64::try_from(MOST_UNITS).unwrap_or(u64::MAX)) / u64::from(COPIES) * u64::from(COPIES);
         u32::try_from(half).ok().map(|half_units| Self { half_units })
     }
 

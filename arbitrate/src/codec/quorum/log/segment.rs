@@ -1,8 +1,13 @@
 //! One half of an area, as it was read: how much of it is whole, and what it says.
 
-use super::{LogRecord, Part, Place, RECORD_LEN};
+use arrayvec::ArrayVec;
+
+use super::{LogRecord, MOST_UNITS, Part, Place, RECORD_LEN};
 use crate::codec::DecodeError;
 use crate::codec::quorum::{ClusterUuid, Epoch, UNIT};
+
+/// Copies of a record.
+const COPIES: usize = RECORD_LEN / UNIT;
 
 /// A generation: its checkpoint and the entries that follow.
 #[derive(Clone, Copy, Debug)]
@@ -73,10 +78,46 @@ pub fn newest_of<'a>(
     }
 }
 
-/// One record's copies, as far as they belong to the generation looked at.
-struct Copies<'a> {
-    record: Option<LogRecord<'a>>,
-    whole: u32,
+/// The units of a half, each parsed once: sealing is checked over every byte, and a takeover waits for it.
+struct Half<'a> {
+    units: ArrayVec<Option<LogRecord<'a>>, MOST_UNITS>,
+    /// Where the newest generation in it begins: what is older was there before the half was used again.
+    begins: Place,
+}
+
+impl<'a> Half<'a> {
+    fn parse(bytes: &'a [u8], uuid: ClusterUuid) -> Result<Self, Unusable> {
+        let (mut units, mut newest, mut damage) = (ArrayVec::new(), None, None);
+        for unit in bytes.chunks_exact(UNIT).take(MOST_UNITS) {
+            let record = LogRecord::parse(unit, uuid).unwrap_or_else(|e| {
+                damage = Some(e);
+                None
+            });
+            newest = newest.max(record.map(|r| Place { index: 0, ..r.place }));
+            units.push(record);
+        }
+        let begins = newest.ok_or(damage.map_or(Unusable::Empty, Unusable::Unreadable))?;
+        Ok(Self { units, begins })
+    }
+
+    fn place(&self, index: u32) -> Place {
+        Place { index, ..self.begins }
+    }
+
+    fn records(&self) -> u32 {
+        u32::try_from(self.units.len() / COPIES).unwrap_or(u32::MAX)
+    }
+
+    /// The whole copies of a record of the newest generation.
+    fn copies(&self, index: u32) -> impl Iterator<Item = LogRecord<'a>> {
+        let at = usize::try_from(index).map_or(usize::MAX, |i| i.saturating_mul(COPIES));
+        let place = self.place(index);
+        self.units.iter().skip(at).take(COPIES).flatten().filter(move |r| r.place == place).copied()
+    }
+
+    fn record(&self, index: u32) -> Option<LogRecord<'a>> {
+        self.copies(index).next()
+    }
 }
 
 impl<'a> Segment<'a> {
@@ -85,31 +126,28 @@ impl<'a> Segment<'a> {
     /// # Errors
     /// [`Unusable`]; [`newest_of`] knows after which of them an older generation may be believed.
     pub fn read(bytes: &'a [u8], uuid: ClusterUuid) -> Result<Self, Unusable> {
-        let newest = newest(bytes, uuid)?;
-        let (epoch, generation) = (newest.epoch, newest.generation);
-        let records = u32::try_from(bytes.len() / RECORD_LEN).unwrap_or(u32::MAX);
-        let place = |index| Place { epoch, generation, index };
-        let at = |index| copies(bytes, uuid, place(index));
-        let len = (0..records).find(|i| at(*i).record.is_none()).unwrap_or(records);
-        let first = at(0).record;
+        let half = Half::parse(bytes, uuid)?;
+        let (records, place) = (half.records(), |index| half.place(index));
+        let len = (0..records).find(|i| half.record(*i).is_none()).unwrap_or(records);
+        let first = half.record(0);
         let parts = match first.map(|r| r.part) {
             Some(Part::Checkpoint { of }) if u32::from(of) <= len => of,
             Some(Part::Entry) => return Err(Unusable::Contradiction(place(0))),
             // Entries come after the whole checkpoint was confirmed.
-            _ if (len..records).any(|i| at(i).record.is_some_and(|r| r.part == Part::Entry)) => {
+            _ if (len..records).any(|i| half.record(i).is_some_and(|r| r.part == Part::Entry)) => {
                 return Err(Unusable::Hole(place(len)));
             }
             _ => return Err(Unusable::Unfinished(place(0))),
         };
-        if (len..records).any(|i| at(i).record.is_some()) {
+        if (len..records).any(|i| half.record(i).is_some()) {
             return Err(Unusable::Hole(place(len)));
         }
+        let Place { epoch, generation, .. } = half.begins;
         let from = first.map_or(0, |r| r.sequence);
         let mut segment = Self { bytes, uuid, epoch, generation, from, parts, len, damaged_copies: 0 };
         for index in 0..len {
-            let found = at(index);
-            segment.damaged_copies += u32::from(found.whole == 1);
-            if !found.record.is_some_and(|r| segment.expects(&r)) {
+            segment.damaged_copies += u32::from(half.copies(index).count() == 1);
+            if !half.record(index).is_some_and(|r| segment.expects(&r)) {
                 return Err(Unusable::Contradiction(place(index)));
             }
         }
@@ -157,39 +195,11 @@ impl<'a> Segment<'a> {
 
     fn records(&self, range: std::ops::Range<u32>) -> impl Iterator<Item = LogRecord<'a>> {
         let Self { bytes, uuid, epoch, generation, .. } = *self;
-        range.filter_map(move |index| copies(bytes, uuid, Place { epoch, generation, index }).record)
+        range.filter_map(move |index| {
+            let at = usize::try_from(index).ok()?.checked_mul(RECORD_LEN)?;
+            let both = bytes.get(at..)?.get(..RECORD_LEN)?.chunks_exact(UNIT);
+            let mut whole = both.filter_map(|unit| LogRecord::parse(unit, uuid).ok().flatten());
+            whole.find(|r| r.place == Place { epoch, generation, index })
+        })
     }
-}
-
-/// The place of the newest record in a half: what is older was there before the half was used again.
-fn newest(bytes: &[u8], uuid: ClusterUuid) -> Result<Place, Unusable> {
-    let mut newest: Option<Place> = None;
-    let mut damage = None;
-    for unit in bytes.chunks_exact(UNIT) {
-        match LogRecord::parse(unit, uuid) {
-            Ok(Some(r)) => newest = newest.max(Some(Place { index: 0, ..r.place })),
-            Ok(None) => {}
-            Err(e) => damage = Some(e),
-        }
-    }
-    match (newest, damage) {
-        (Some(place), _) => Ok(place),
-        (None, Some(e)) => Err(Unusable::Unreadable(e)),
-        (None, None) => Err(Unusable::Empty),
-    }
-}
-
-fn copies(bytes: &[u8], uuid: ClusterUuid, place: Place) -> Copies<'_> {
-    let at = usize::try_from(place.index).unwrap_or(usize::MAX).saturating_mul(RECORD_LEN);
-    let both = at.checked_add(RECORD_LEN).and_then(|end| bytes.get(at..end)).unwrap_or_default();
-    let mut found = Copies { record: None, whole: 0 };
-    for unit in both.chunks_exact(UNIT) {
-        if let Ok(Some(r)) = LogRecord::parse(unit, uuid)
-            && r.place == place
-        {
-            found.whole += 1;
-            found.record = Some(r);
-        }
-    }
-    found
 }
